@@ -1,0 +1,1 @@
+"""The jobs: one verb a module, run in order by `fahr nightly` or by the Airflow DAGs."""

@@ -1,0 +1,204 @@
+"""The `fahr` command: it parses, calls one job, and maps errors to the documented exit codes."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jobs.errors import FahrError
+from jobs.log import configure_logging
+from jobs.settings import Settings, load_settings
+
+log = logging.getLogger("fahr")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Nightly facial-biomarker scoring for a hospital's data warehouse. Research use only, not for clinical use.",
+)
+warehouse = typer.Typer(no_args_is_help=True, help="The warehouse: start, stop, url, migrate.")
+app.add_typer(warehouse, name="warehouse")
+
+
+def _as_date(value: str) -> date:
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise typer.BadParameter("a date is written YYYY-MM-DD") from None
+
+
+NightOption = Annotated[
+    date,
+    typer.Option(
+        "--date",
+        parser=_as_date,
+        metavar="YYYY-MM-DD",
+        help="The night: everything known up to the end of this day. Default: yesterday, UTC.",
+        default_factory=lambda: date.fromordinal(datetime.now(UTC).date().toordinal() - 1),
+        show_default=False,
+    ),
+]
+
+
+def _spark_stage(stage: Callable[..., dict[str, int]], name: str, night: date) -> None:
+    """Run one stage that may need Spark."""
+    from jobs.spark import LazySpark
+    from jobs.warehouse.connection import open_warehouse
+
+    settings = load_settings()
+    engine = open_warehouse(settings)
+    with LazySpark(settings, name) as spark:
+        _say(name, stage(settings=settings, engine=engine, spark=spark, night=night))
+
+
+def _say(name: str, counts: dict[str, int]) -> None:
+    """One line of counts on standard output."""
+    typer.echo(f"{name}: " + (", ".join(f"{key} {count}" for key, count in counts.items()) or "nothing to do"))
+
+
+@app.command()
+def pull(night: NightOption) -> None:
+    """Land photos that are new or changed up to a night."""
+    from jobs.pull import pull as stage
+
+    _spark_stage(stage, "pull", night)
+
+
+@app.command()
+def validate(night: NightOption) -> None:
+    """Accept or quarantine landed photos; stop the night when the whole batch cannot be trusted."""
+    from jobs.validate import validate as stage
+
+    _spark_stage(stage, "validate", night)
+
+
+@app.command()
+def score(night: NightOption) -> None:
+    """Score accepted photos with the current model."""
+    from jobs.score import score as stage
+
+    _spark_stage(stage, "score", night)
+
+
+@app.command()
+def publish(night: NightOption) -> None:
+    """Check staged scores and merge them into the warehouse in one transaction."""
+    from jobs.publish import publish as stage
+
+    settings, engine = _open()
+    _say("publish", stage(settings=settings, engine=engine, night=night))
+
+
+@app.command()
+def nightly(night: NightOption) -> None:
+    """Pull, validate, score and publish, in order, without Airflow."""
+    from jobs.nightly import nightly as night_job
+
+    settings, engine = _open()
+    for name, counts in night_job(settings=settings, engine=engine, night=night).items():
+        _say(name, counts)
+
+
+@app.command()
+def risk(
+    night: NightOption,
+    cohort: Annotated[str, typer.Option(help="A cohort under schemas/cohorts.")] = "cancer_photo",
+) -> None:
+    """Fit the Cox models of a cohort and write the risk tables."""
+    from jobs.risk import risk as job
+
+    settings, engine = _open()
+    _say("risk", job(settings=settings, engine=engine, night=night, cohort=cohort))
+
+
+@app.command()
+def report(night: NightOption) -> None:
+    """Write the HTML report of a night."""
+    from jobs.report import report as job
+
+    settings, engine = _open()
+    typer.echo(f"report: {_shown(job(settings=settings, engine=engine, night=night))}")
+
+
+@app.command()
+def demo(
+    patients: Annotated[int, typer.Option(min=20, help="How many synthetic patients.")] = 400,
+    seed: Annotated[int, typer.Option(help="Same seed, same hospital.")] = 20260301,
+    night: Annotated[
+        bool, typer.Option("--night", help="Then run one night through the real DAGs, the risk tables and the report.")
+    ] = False,
+) -> None:
+    """Build the synthetic demo hospital: drawn faces, made-up patients, known truth."""
+    from jobs.demo.night import run_demo
+
+    run_demo(settings=load_settings(), patients=patients, seed=seed, with_night=night)
+
+
+@warehouse.command()
+def start() -> None:
+    """Start the embedded server, if it is not running, and bring its schema up to date."""
+    _warehouse_command("start_command")
+
+
+@warehouse.command()
+def stop() -> None:
+    """Stop the embedded server."""
+    _warehouse_command("stop_command")
+
+
+@warehouse.command()
+def url() -> None:
+    """Print the URL of the warehouse. It holds the password."""
+    _warehouse_command("url_command")
+
+
+@warehouse.command()
+def migrate() -> None:
+    """Bring the schema, views, roles and reason codes of the warehouse up to date."""
+    _warehouse_command("migrate_command")
+
+
+def _warehouse_command(name: str) -> None:
+    from jobs.warehouse import commands
+
+    typer.echo(getattr(commands, name)(load_settings()))
+
+
+def _open() -> tuple[Settings, Any]:
+    from jobs.warehouse.connection import open_warehouse
+
+    settings = load_settings()
+    return settings, open_warehouse(settings)
+
+
+def _shown(path: Path) -> str:
+    """A path of our own making as a person would type it from here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def main() -> None:
+    """Entry point of `fahr`. Ends with the exit code of `jobs.errors`; 1 is a defect of this product."""
+    configure_logging()
+    try:
+        app()
+    except FahrError as error:
+        log.error("%s: %s", type(error).__name__, error)
+        log.error("What to do: %s", error.next_step)
+        sys.exit(error.exit_code)
+    except Exception as error:  # the last resort: messages of libraries may quote data, so only their type is told
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        log.error("%s at %s:%s (%s)", type(error).__name__, Path(where.filename).name, where.lineno, where.name)
+        log.error("What to do: this is a defect. Report it with the type and place above.")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

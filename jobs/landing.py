@@ -1,0 +1,221 @@
+"""The landing zone: photos read once, by Spark's workers, into one immutable Parquet partition a pull.
+
+A partition is written beside its final name and renamed when complete; it counts once the ledger knows its run. What a
+killed pull left behind is removed by the next one, which holds the lock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from model.header import read_header
+from sqlalchemy import Engine, text
+
+from jobs.settings import Settings
+from jobs.sources.base import ListedPhoto, PhotoReader, PhotoUnreadable
+from schemas.landing import LANDING_SCHEMA, LEDGER_COLUMNS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+PHOTOS_PER_TASK = 64
+"""Photos one Spark task lands: bounds the size of a Parquet file, and the work lost when a task is retried."""
+
+
+@dataclass(frozen=True)
+class LandingTask:
+    """One photo to land, and the number it goes by."""
+
+    photo_id: int
+    photo: ListedPhoto
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What a pull brought: the small facts of landed photos, and why others were not landed (photo_id -> reason)."""
+
+    photos: list[dict[str, Any]]
+    refused: dict[int, str]
+
+
+@dataclass(frozen=True)
+class Patients:
+    """Record numbers to persons, for photos whose header alone names the patient; and who refused."""
+
+    person_by_mrn: Mapping[str, int]
+    opted_out: frozenset[int]
+
+
+def landing_partition(landing: Path, run_id: UUID | str) -> Path:
+    """Folder of the partition that the pull `run_id` landed."""
+    return landing / f"pull={run_id}"
+
+
+def land(
+    *,
+    spark: SparkSession,
+    tasks: Sequence[LandingTask],
+    readers: Mapping[str, PhotoReader],
+    engine: Engine,
+    settings: Settings,
+    night: date,
+    run_id: UUID,
+) -> Landed:
+    """Read the bytes of every task's photo and write the landed ones as the partition of `run_id`.
+
+    Memory is bounded: a worker holds one Arrow batch of at most `settings.pull_batch_bytes` (or one larger photo), and a
+    task writes row groups of a few megabytes.
+
+    Raises:
+        RuntimeError: Spark ended well but the outcomes do not add up to the tasks.
+    """
+    draft = settings.landing / f"_pulling-{run_id}"
+    patients = _load_patients(engine, night) if any(not reader.knows_patient for reader in readers.values()) else None
+    worker = _LandingWorker(
+        readers=dict(readers),
+        patients=spark.sparkContext.broadcast(patients) if patients else None,
+        batch_bytes=settings.pull_batch_bytes,
+        limit_bytes=settings.max_photo_bytes,
+    )
+    outcomes = _task_frame(spark, tasks).mapInArrow(worker, _spark_schema())
+    # The writer may keep both folders' files open, so that Spark need not sort rows that hold photos.
+    spark.conf.set("spark.sql.maxConcurrentOutputFileWriters", "2")
+    outcomes.write.partitionBy("outcome").option("parquet.enable.dictionary", "false").parquet(str(draft))
+    landed = _read_facts(draft / "outcome=landed", LEDGER_COLUMNS)
+    refused = {
+        row["photo_id"]: row["header_problem"]
+        for row in _read_facts(draft / "outcome=refused", ["photo_id", "header_problem"])
+    }
+    if {task.photo_id for task in tasks} != {row["photo_id"] for row in landed} | refused.keys():
+        raise RuntimeError("The pull wrote outcomes that do not match its photos.")
+    if landed:
+        (draft / "outcome=landed").rename(landing_partition(settings.landing, run_id))
+    shutil.rmtree(draft)
+    return Landed(photos=landed, refused=refused)
+
+
+def remove_orphan_partitions(engine: Engine, landing: Path) -> None:
+    """Remove partitions, and halves of partitions, that no run of the ledger landed."""
+    if not landing.is_dir():
+        return
+    with engine.connect() as connection:
+        known = {
+            f"pull={row.run_id}"
+            for row in connection.execute(
+                text("SELECT run_id FROM fahr.run_v1 WHERE stage = 'pull' AND status IN ('succeeded', 'partial')")
+            )
+        }
+    for folder in landing.iterdir():
+        if folder.name not in known:
+            shutil.rmtree(folder)
+
+
+def _load_patients(engine: Engine, night: date) -> Patients:
+    with engine.connect() as connection:
+        persons = {
+            row.mrn: row.person_id
+            for row in connection.execute(text("SELECT mrn, person_id FROM hospital.patient_id_map"))
+        }
+        refused = connection.execute(
+            text("SELECT person_id FROM hospital.opt_out WHERE opted_out_on <= :night"), {"night": night}
+        )
+        return Patients(person_by_mrn=persons, opted_out=frozenset(refused.scalars()))
+
+
+def _task_frame(spark: SparkSession, tasks: Sequence[LandingTask]) -> DataFrame:
+    """The tasks as a small frame, in as many partitions as keep every core busy and every file small."""
+    rows = [
+        (task.photo_id, task.photo.source, task.photo.locator, task.photo.person_id, task.photo.captured_at,
+         task.photo.opted_out)
+        for task in tasks
+    ]  # fmt: skip
+    schema = (
+        "photo_id long, source string, locator string, person_id long, captured_at timestamp_ntz, opted_out boolean"
+    )
+    cores = spark.sparkContext.defaultParallelism
+    partitions = max(min(2 * cores, len(rows)), -(-len(rows) // PHOTOS_PER_TASK))
+    return spark.createDataFrame(spark.sparkContext.parallelize(rows, partitions), schema)
+
+
+def _spark_schema() -> Any:
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    return from_arrow_schema(_OUTCOME_SCHEMA)
+
+
+_OUTCOME_SCHEMA = LANDING_SCHEMA.append(pa.field("outcome", pa.string(), nullable=False))
+
+
+@dataclass(frozen=True)
+class _LandingWorker:
+    """What a Spark worker does with a partition of tasks: read, hash, look at the header, hand on in bounded batches."""
+
+    readers: dict[str, PhotoReader]
+    patients: Any  # a Spark broadcast of Patients, or None where every listing knows the person
+    batch_bytes: int
+    limit_bytes: int
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        rows: list[dict[str, Any]] = []
+        held = 0
+        for batch in batches:
+            for task in batch.to_pylist():
+                row = self._land(task)
+                size = row.get("byte_count") or 0
+                if rows and held + size > self.batch_bytes:
+                    yield pa.RecordBatch.from_pylist(rows, schema=_OUTCOME_SCHEMA)
+                    rows, held = [], 0
+                rows.append(row)
+                held += size
+        if rows:
+            yield pa.RecordBatch.from_pylist(rows, schema=_OUTCOME_SCHEMA)
+
+    def _land(self, task: dict[str, Any]) -> dict[str, Any]:
+        identity = {name: task[name] for name in ("photo_id", "source", "person_id", "captured_at")}
+        if task["opted_out"]:
+            return identity | {"outcome": "refused", "header_problem": "opted_out"}
+        reader = self.readers[task["source"]]
+        try:
+            content = reader.read(task["locator"], self.limit_bytes)
+        except PhotoUnreadable as problem:
+            return identity | {"outcome": "refused", "header_problem": problem.reason_code}
+        header = read_header(content)
+        if not reader.knows_patient:
+            patients: Patients = self.patients.value
+            identity["person_id"] = patients.person_by_mrn.get(header.dicom_patient_id or "")
+            identity["captured_at"] = header.captured_at
+            if identity["person_id"] in patients.opted_out:
+                return identity | {"outcome": "refused", "header_problem": "opted_out"}
+        return identity | {
+            "outcome": "landed",
+            "content": content,
+            "content_sha256": hashlib.sha256(content).hexdigest(),
+            "byte_count": len(content),
+            "image_format": header.image_format,
+            "width_px": header.width_px,
+            "height_px": header.height_px,
+            "frame_count": header.frame_count,
+            "bits_per_sample": header.bits_per_sample,
+            "photometric_interpretation": header.photometric_interpretation,
+            "sop_class_uid": header.sop_class_uid,
+            "transfer_syntax_uid": header.transfer_syntax_uid,
+            "exif_orientation": header.exif_orientation,
+            "has_pixel_data": header.has_pixel_data,
+            "header_problem": header.problem,
+        }
+
+
+def _read_facts(folder: Path, columns: list[str]) -> list[dict[str, Any]]:
+    """The small columns of what Spark wrote, read back: what is recorded is what is on disk."""
+    if not folder.is_dir():
+        return []
+    return ds.dataset(folder, format="parquet").to_table(columns=columns).to_pylist()

@@ -1,0 +1,213 @@
+"""Score: accepted photos through the networks, on Spark, into staged Parquet that publish will check and merge."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pyarrow.dataset as ds
+from sqlalchemy import Connection, Engine, text
+
+from jobs.errors import ModelRefused
+from jobs.landing import landing_partition
+from jobs.runs import Run, code_version, recorded_run
+from jobs.scoring_worker import STAGED_SCHEMA, ScoringWorker
+from jobs.settings import Settings
+from jobs.spark import LazySpark
+from model.errors import WeightsRefused
+from model.release import ModelRelease, find_release
+from schemas.reasons import REASONS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+log = logging.getLogger("fahr.score")
+
+LARGEST_SPLIT_BYTES = 64 * 2**20
+TASKS_PER_CORE = 4
+"""Enough tasks that no core waits long for the last one; few enough that their start costs nothing."""
+
+
+@dataclass(frozen=True)
+class PendingPhoto:
+    """The bytes of one accepted photo that the current model has not scored."""
+
+    photo_id: int
+    content_sha256: str
+    byte_count: int
+    landing_run_id: UUID
+
+
+def score(*, settings: Settings, engine: Engine, spark: LazySpark, night: date) -> dict[str, int]:
+    """Score every accepted photo, known up to `night`, that has no score by the current model and may get one.
+
+    Equal bytes are scored once. Staged rows wait for `jobs.publish`; nothing an analyst sees changes here but the
+    list of models.
+
+    Returns:
+        Counts: pending, scored, rejected (a permanent reason), failed (a transient one; tried again on later nights).
+
+    Raises:
+        LockHeld: another run works on the night.
+        ModelRefused: the model release is missing, altered, or does not fit.
+    """
+    release = load_release(settings)
+    with recorded_run(engine, stage="score", logical_date=night, model_id=release.model_id) as run:
+        _remove_abandoned(engine, settings.staged)
+        with engine.connect() as connection:
+            pending = _pending(connection, release, night)
+        if not pending:
+            run.nothing_to_do()
+            return {}
+        folder = settings.staged / f"run={run.run_id}"
+        frame = _landed_bytes(spark.session, settings.landing, pending)
+        stage_scores(frame, settings=settings, release=release, folder=folder)
+        run.counts = _counts(folder, pending)
+        _finish(run, release, night)
+    return run.counts
+
+
+def load_release(settings: Settings) -> ModelRelease:
+    """The model release that the settings name, its weights checked against its manifest.
+
+    Raises:
+        ModelRefused: it is missing, altered, or does not fit.
+    """
+    try:
+        return find_release(settings.model)
+    except WeightsRefused as error:
+        raise ModelRefused(str(error), next_step="Check FAHR_MODEL, or restore the release from its archive.") from None
+
+
+def stage_scores(frame: DataFrame, *, settings: Settings, release: ModelRelease, folder: Path) -> None:
+    """Run the networks over `frame` (content_sha256 string, content binary) and write a row a photo to `folder`."""
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    worker = ScoringWorker(
+        release_folder=str(release.folder),
+        device=settings.score_device,
+        batch_size=settings.score_batch_size,
+        code_version=code_version(),
+    )
+    frame.mapInArrow(worker, from_arrow_schema(STAGED_SCHEMA)).write.parquet(str(folder))
+
+
+_PENDING = text(
+    """
+    SELECT DISTINCT ON (photo.content_sha256)
+           photo.photo_id, photo.content_sha256, photo.byte_count, photo.landing_run_id
+    FROM fahr.photo_v1 AS photo
+    JOIN fahr.validation_v1 AS decision USING (photo_id, content_sha256)
+    LEFT JOIN fahr.face_score_v1 AS score
+           ON score.content_sha256 = photo.content_sha256
+          AND score.model_id = :model_id AND score.preprocessing_id = :preprocessing_id
+    LEFT JOIN fahr.score_failure_v1 AS failure
+           ON failure.content_sha256 = photo.content_sha256
+          AND failure.model_id = :model_id AND failure.preprocessing_id = :preprocessing_id
+    LEFT JOIN fahr.reason_code_v1 AS reason ON reason.reason_code = failure.reason_code
+    WHERE decision.accepted AND decision.decided_on <= :night
+      AND score.content_sha256 IS NULL
+      AND (failure.content_sha256 IS NULL OR NOT reason.permanent)
+      AND photo.landing_run_id IS NOT NULL
+    ORDER BY photo.content_sha256, photo.photo_id
+    """
+)
+
+
+def _pending(connection: Connection, release: ModelRelease, night: date) -> list[PendingPhoto]:
+    rows = connection.execute(
+        _PENDING, {"model_id": release.model_id, "preprocessing_id": release.preprocessing_id, "night": night}
+    )
+    return [PendingPhoto(*row) for row in rows]
+
+
+def _landed_bytes(spark: SparkSession, landing: Path, pending: Sequence[PendingPhoto]) -> DataFrame:
+    """The bytes of the pending photos, read from their partitions where they lie, in splits that suit their number."""
+    from pyspark.sql import functions as F
+
+    total = sum(photo.byte_count for photo in pending)
+    split = max(2**20, min(LARGEST_SPLIT_BYTES, total // (TASKS_PER_CORE * spark.sparkContext.defaultParallelism)))
+    spark.conf.set("spark.sql.files.maxPartitionBytes", str(split))
+    partitions = sorted({str(landing_partition(landing, photo.landing_run_id)) for photo in pending})
+    wanted = spark.createDataFrame([(photo.photo_id,) for photo in pending], "photo_id long")
+    landed = spark.read.parquet(*partitions)
+    return landed.join(F.broadcast(wanted), "photo_id", "left_semi").select("content_sha256", "content")
+
+
+def _counts(folder: Path, pending: Sequence[PendingPhoto]) -> dict[str, int]:
+    """Count what is staged, by reading it back.
+
+    Raises:
+        RuntimeError: Spark ended well but a photo is missing from what it wrote, or stands there twice.
+    """
+    staged = ds.dataset(folder, format="parquet").to_table(columns=["content_sha256", "reason_code"]).to_pylist()
+    if sorted(row["content_sha256"] for row in staged) != sorted(photo.content_sha256 for photo in pending):
+        raise RuntimeError("The staged scores do not match the photos that were to be scored.")
+    transient = {reason.code for reason in REASONS if not reason.permanent}
+    scored = sum(row["reason_code"] is None for row in staged)
+    failed = sum(row["reason_code"] in transient for row in staged)
+    return {
+        "pending": len(pending),
+        "scored": scored,
+        "rejected": len(pending) - scored - failed,
+        "failed": failed,
+    }
+
+
+def _finish(run: Run, release: ModelRelease, night: date) -> None:
+    """Register the model as the current one and end the run."""
+    with run.publish() as connection:
+        model = {
+            "model_id": release.model_id,
+            "preprocessing_id": release.preprocessing_id,
+            "weights_sha256": release.weights_sha256,
+            "age": release.networks["age"].sha256 if "age" in release.networks else None,
+            "survival": release.networks["survival"].sha256 if "survival" in release.networks else None,
+            "synthetic": release.trained_on_synthetic,
+            "training_data": release.training_data,
+            "licence": release.licence,
+            "intended_use": release.intended_use,
+            "metrics": release.metrics_json,
+            "night": night,
+            "run_id": run.run_id,
+        }
+        connection.execute(_RETIRE_OTHERS, model)
+        connection.execute(_REGISTER, model)
+
+
+_RETIRE_OTHERS = text(
+    "UPDATE fahr.model_version_v1 SET is_current = false WHERE is_current"
+    " AND (model_id, preprocessing_id) <> (:model_id, :preprocessing_id)"
+)
+_REGISTER = text(
+    """
+    INSERT INTO fahr.model_version_v1
+           (model_id, preprocessing_id, weights_sha256, age_weights_sha256, survival_weights_sha256,
+            trained_on_synthetic, training_data, licence, intended_use, metrics, registered_on, is_current, run_id)
+    VALUES (:model_id, :preprocessing_id, :weights_sha256, :age, :survival, :synthetic, :training_data, :licence,
+            :intended_use, CAST(:metrics AS jsonb), :night, true, :run_id)
+    ON CONFLICT (model_id, preprocessing_id) DO UPDATE SET is_current = true
+    """
+)
+
+
+def _remove_abandoned(engine: Engine, staged: Path) -> None:
+    """Remove what killed scoring runs staged: only succeeded runs are ever published."""
+    if not staged.is_dir():
+        return
+    with engine.connect() as connection:
+        good = {
+            f"run={row.run_id}"
+            for row in connection.execute(
+                text("SELECT run_id FROM fahr.run_v1 WHERE stage = 'score' AND status = 'succeeded'")
+            )
+        }
+    for folder in staged.iterdir():
+        if folder.name not in good:
+            shutil.rmtree(folder)

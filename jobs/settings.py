@@ -1,0 +1,112 @@
+"""Every setting of the product, read once from `FAHR_*` environment variables into one frozen object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from jobs.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Built by `load_settings`; never changed afterwards."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FAHR_", frozen=True, extra="ignore", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+    home: Path = Path(".fahr")
+    """Folder of everything the product writes: landing zone, staged scores, reports, embedded warehouse. Mode 0700."""
+
+    warehouse_url: SecretStr | None = None
+    """PostgreSQL URL of the warehouse. Unset: an embedded server is started under `home`."""
+
+    photo_root: Path | None = None
+    """Root of the photo share that `hospital.photo_manifest` points into. Unset: `home`/hospital/photos."""
+
+    dicom_root: Path | None = None
+    """Folder of DICOM photographs. Unset: `home`/hospital/dicom, where that exists."""
+
+    pacs_url: str | None = None
+    """DICOMweb root of the PACS."""
+
+    spark_master: str = "local[*]"
+    """Where Spark runs: `local[N]`, `spark://…`, `yarn`, `k8s://…`."""
+
+    spark_memory: str = "1g"
+    """Heap of the Spark driver (and of each executor on a cluster), in Spark's notation."""
+
+    model: str = "fahr-demo-1"
+    """The model release to score with: the name of a folder under model/weights, or a path to a release folder."""
+
+    pull_batch_bytes: int = Field(default=16 * 2**20, ge=2**20)
+    """Bytes of photos a puller holds in one Arrow batch; one photo larger than this travels alone."""
+
+    max_photo_bytes: int = Field(default=128 * 2**20, ge=2**20)
+    """A larger file is not read: reason `file_too_large`."""
+
+    score_batch_size: int = Field(default=16, ge=1)
+    """Photos in one forward pass of the networks."""
+
+    score_device: str = "auto"
+    """`auto` (the GPU that Spark assigns, else the CPU), `cpu` or `cuda`."""
+
+    min_accepted_share: float = Field(default=0.5, ge=0, le=1)
+    """The night stops when a smaller share of the photos to validate is accepted."""
+
+    volume_drop_share: float = Field(default=0.1, ge=0, le=1)
+    """The night stops when fewer photos than this share of the recent median arrive (after seven nights of history)."""
+
+    small_cell: int = Field(default=10, ge=1)
+    """Researchers' views suppress counts below this."""
+
+    @property
+    def landing(self) -> Path:
+        """The landing zone: one Parquet data set, one immutable partition a pull."""
+        return self.home / "landing"
+
+    @property
+    def staged(self) -> Path:
+        """Scores of runs that are not published yet, one folder a run."""
+        return self.home / "staged"
+
+    @property
+    def data_docs(self) -> Path:
+        """Great Expectations' pages about the last validations."""
+        return self.home / "data_docs"
+
+    @property
+    def reports(self) -> Path:
+        """The HTML reports, one a night."""
+        return self.home / "reports"
+
+    @property
+    def share(self) -> Path:
+        """The resolved root of the photo share."""
+        return (self.photo_root or self.home / "hospital" / "photos").resolve()
+
+    @property
+    def dicom_folder(self) -> Path | None:
+        """The folder of DICOM photographs, where there is one."""
+        folder = self.dicom_root or self.home / "hospital" / "dicom"
+        return folder.resolve() if self.dicom_root or folder.is_dir() else None
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment and make `home` (mode 0700).
+
+    Raises:
+        SettingsError: a variable has a value that its setting cannot take; the message names the variable only.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        names = ", ".join(sorted({"FAHR_" + str(problem["loc"][0]).upper() for problem in error.errors()}))
+        raise SettingsError(
+            f"The settings {names} have values that cannot be used.", next_step="See docs/operations.md, Settings."
+        ) from None
+    settings = settings.model_copy(update={"home": settings.home.resolve()})
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return settings

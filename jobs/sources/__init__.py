@@ -1,0 +1,1 @@
+"""Where photos come from: a share with a manifest, a folder of DICOM objects; each a `PhotoSource`."""

@@ -1,0 +1,65 @@
+"""The Spark session of a job, started only when something needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from jobs.java import java_home
+from jobs.settings import Settings
+from jobs.spark_conf import environment_bin, submit_conf
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+class LazySpark:
+    """A Spark session that starts at the first use and stops with its `with` block: a night without news starts none.
+
+    Args:
+        settings: where Spark runs and how much memory it has.
+        name: name of the application, shown by Spark's own pages.
+    """
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._settings = settings
+        self._name = name
+        self._session: SparkSession | None = None
+
+    def __enter__(self) -> LazySpark:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            self._session.stop()
+            self._session = None
+
+    @property
+    def session(self) -> SparkSession:
+        """The session, on `settings.spark_master` or on the master that spark-submit named."""
+        if self._session is None:
+            self._session = _start(self._settings, self._name)
+        return self._session
+
+
+def _start(settings: Settings, name: str) -> SparkSession:
+    os.environ.setdefault("JAVA_HOME", java_home(settings.home))
+    # Workers must run this environment's Python, whatever `python3` the PATH holds.
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    os.environ["PATH"] = f"{environment_bin()}{os.pathsep}{os.environ.get('PATH', '')}"
+    if settings.spark_master.startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.appName(f"fahr {name}")
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:  # else spark-submit started the JVM and chose the master
+        builder = builder.master(settings.spark_master)
+    for key, value in submit_conf(settings).items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    return session

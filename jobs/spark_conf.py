@@ -1,0 +1,47 @@
+"""Spark's settings, as data: used by our own sessions and by the DAGs' spark-submit. Imports no Spark."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from jobs.settings import Settings
+
+
+def submit_conf(settings: Settings) -> dict[str, str]:
+    """Every Spark setting a job needs, for photos that weigh megabytes each.
+
+    Batches are kept small in rows (a 12-megapixel photo is some 5 MB) and in bytes, so memory does not grow with the
+    night: the Parquet reader hands over 16 rows at a time, and a split holds at most 16 MiB.
+    """
+    temporary = settings.home / "spark"
+    conf = {
+        "spark.ui.enabled": "false",
+        "spark.driver.memory": settings.spark_memory,
+        "spark.executor.memory": settings.spark_memory,
+        "spark.local.dir": str(temporary),
+        "spark.sql.warehouse.dir": str(temporary / "warehouse"),
+        "spark.log.level": "ERROR",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.shuffle.partitions": "4",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "16",
+        "spark.sql.parquet.columnarReaderBatchSize": "16",
+        "spark.sql.files.maxPartitionBytes": str(16 * 2**20),
+        "spark.sql.files.openCostInBytes": "65536",
+        "spark.sql.parquet.compression.codec": "uncompressed",
+        "spark.hadoop.parquet.block.size": str(16 * 2**20),
+        "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+        "spark.pyspark.python": sys.executable,
+        "spark.python.worker.faulthandler.enabled": "false",
+        "spark.task.maxFailures": "4",
+    }
+    if settings.spark_master.startswith("local"):
+        conf |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    return conf
+
+
+def environment_bin() -> Path:
+    """Folder of this environment's programs: python, fahr, airflow, spark-submit."""
+    return Path(sys.executable).parent
