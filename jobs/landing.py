@@ -17,11 +17,11 @@ from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from model.header import read_header
 from sqlalchemy import Engine, text
 
 from jobs.settings import Settings
 from jobs.sources.base import ListedPhoto, PhotoReader, PhotoUnreadable
+from model.header import read_header
 from schemas.landing import LANDING_SCHEMA, LEDGER_COLUMNS
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ _OUTCOME_SCHEMA = LANDING_SCHEMA.append(pa.field("outcome", pa.string(), nullabl
 
 @dataclass(frozen=True)
 class _LandingWorker:
-    """What a Spark worker does with a partition of tasks: read, hash, look at the header, hand on in bounded batches."""
+    """What a Spark worker does with a partition of tasks: read, hash, read the header, hand on in bounded batches."""
 
     readers: dict[str, PhotoReader]
     patients: Any  # a Spark broadcast of Patients, or None where every listing knows the person

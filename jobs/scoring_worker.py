@@ -85,11 +85,11 @@ class ScoringWorker:
 
 @functools.cache
 def photo_scorer(release_folder: str, device: str, batch_size: int) -> Any:
-    """The scorer of this process for a device: networks loaded once, one CPU thread each (Spark runs a worker a core)."""
+    """The scorer of this process for a device: networks loaded once; one CPU thread, as Spark runs a worker a core."""
     import torch
-    from model.scorer import PhotoScorer
 
     from model.release import ModelRelease
+    from model.scorer import PhotoScorer
 
     torch.set_num_threads(1)
     return PhotoScorer(ModelRelease.load(release_folder), device=device, batch_size=batch_size)

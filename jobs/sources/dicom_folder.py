@@ -30,7 +30,7 @@ class DicomFolderSource:
     name: str = "dicom_folder"
 
     def new_photos(self, connection: Connection, night: date) -> list[ListedPhoto]:
-        """Files that arrived (were last modified) up to the end of `night`, UTC, and are new, changed, or to be tried again.
+        """Files last modified up to the end of `night`, UTC, that are new, changed, or to be tried again.
 
         Raises:
             SourceUnreachable: the folder is not there.

@@ -1,0 +1,50 @@
+# What a person types. Every target makes the environment first if it is missing or stale.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help env browser demo test test-all lint format bench lock docs demo-weights clean
+
+BIN := .venv/bin
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+env: ## Make the environment (.venv) from the lock, if it is missing or stale
+	@tools/environment.sh
+
+browser:
+	@tools/browser.sh
+
+demo: env ## Build the synthetic hospital and run one night through the real DAGs
+	@$(BIN)/fahr demo --night
+
+test: env browser ## Run the tests (every commit)
+	@$(PYTEST) -q -m "not slow"
+
+test-all: env browser ## Run all tests, with slow, fault and soak tests
+	@$(PYTEST) -q
+
+lint: env ## Check style, formatting and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: env ## Mend style and formatting
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+bench: env ## Measure speed and memory; results go to bench/results
+	@$(BIN)/python -m bench
+
+lock: env ## Compile the hashed requirements lock
+	@$(BIN)/uv pip compile -q -p 3.11 --generate-hashes --no-header --no-annotate \
+	  --override requirements/overrides.txt requirements/requirements.in -o requirements/requirements.lock
+
+docs: env ## Regenerate the data dictionary from the catalogue of a fresh warehouse
+	@$(BIN)/python -m jobs.warehouse.dictionary
+
+demo-weights: env ## Train the demo networks on drawn faces (half an hour on one core)
+	@$(BIN)/python -m model.training.demo --out model/weights/fahr-demo-1
+
+clean: ## Stop the embedded warehouse and remove everything the product wrote here
+	@[ ! -x $(BIN)/fahr ] || $(BIN)/fahr warehouse stop
+	@rm -rf .fahr
