@@ -36,22 +36,24 @@ def draw_face(
     """Draw one person under one photograph's conditions; the same arguments always give the same pixels."""
     who, age, frailty = anatomy(latents), age_signs(latents), frailty_signs(latents)
     head = pose_head(who, frailty, age.sagging, conditions, framing, size)
-    relief = face_relief(head, who, age, frailty, conditions)
+    near, face_window = head.cropped(1.04 * who.half_width, 1.04 * who.half_height)
+    relief = face_relief(near, who, age, frailty, conditions)
     shade, highlight = lighting(relief, conditions)
 
     scene = backdrop(head, conditions)
-    strands = strand_colours(head, who, age, conditions)
-    paint_hair_behind(scene, head, who, strands)
+    haired, hair_window = head.cropped(who.half_width + 0.22, 1.35)
+    strands = strand_colours(haired, who, age, conditions)
+    paint_hair_behind(scene[:, *hair_window], haired, who, strands)
     paint_body(scene, head, who, age, conditions)
     paint_ears(scene, head, who)
 
-    face = skin_layer(head, who, age, frailty, conditions)
-    paint_eyes(face, head, who, age, frailty, conditions)
-    paint_brows(face, head, who, age, conditions)
+    face = skin_layer(near, who, age, frailty, conditions)
+    paint_eyes(face, near, who, age, frailty, conditions)
+    paint_brows(face, near, who, age, conditions)
     face *= shade
     face += highlight * (1 - 0.4 * conditions.makeup)
-    paint(scene, ramp(head.inside, 0.22 * head.pixels_per_unit), face)
-    paint(scene, scalp_cover(head, who, age), strands)
+    paint(scene[:, *face_window], ramp(near.inside, 0.22 * head.pixels_per_unit), face)
+    paint(scene[:, *hair_window], scalp_cover(haired, who, age), strands)
     return DrawnFace(photograph(scene, conditions), _landmarks(head, who, age, conditions))
 
 

@@ -25,20 +25,20 @@ def backdrop(head: PosedHead, conditions: ShotConditions) -> Picture:
     """A wall: one colour, a gradient and blurred patches, all of it the room's."""
     rng = np.random.default_rng([conditions.background_seed, 1])
     wall = np.float32(rng.uniform(0.30, 0.80)) + np.float32(rng.normal(0, 0.05, size=3))
-    patches = cloud(rng, (head.size, head.size), (4, 4)) * np.float32(rng.uniform(0.01, 0.06))
+    patches = cloud(rng, head.shape, (4, 4)) * np.float32(rng.uniform(0.01, 0.06))
     fall = head.frame_x * np.float32(0.05 * rng.normal()) + head.frame_y * np.float32(0.05 * rng.normal())
     return np.clip(wall, 0.1, 0.95)[:, None, None] * (1 + patches + fall)
 
 
 def strand_colours(head: PosedHead, who: Anatomy, age: AgeSigns, conditions: ShotConditions) -> Picture:
-    """(3, size, size): strands that run down and outwards from the parting, each turning grey in its own time."""
+    """(3, h, w): strands that run down and outwards from the parting, each turning grey in its own time."""
     rng = np.random.default_rng([who.texture_seed, 4])
     strand_noise = rng.normal(size=STRANDS).astype(np.float32)
     strand_noise = 0.6 * strand_noise + 0.4 * np.roll(strand_noise, 1)
     which = (head.x - who.parting_x) / (1.15 + 0.55 * np.sqrt((head.y + 0.1) ** 2 + 0.08)) * (
         STRANDS * 0.25
     ) + STRANDS / 2
-    which += 4 * cloud(rng, (head.size, head.size), (9, 9))
+    which += 4 * cloud(rng, head.shape, (9, 9))
     noise = strand_noise[which.astype(np.intp) % STRANDS]
     grey = np.clip(1.25 * age.greying - 0.12 + 0.16 * noise * min(4 * age.greying, 1.0), 0, 1)
     root = who.hair[:, None, None]
@@ -63,7 +63,7 @@ def paint_hair_behind(picture: Picture, head: PosedHead, who: Anatomy, strands: 
 
 
 def scalp_cover(head: PosedHead, who: Anatomy, age: AgeSigns) -> Plane:
-    """(size, size) 0..1: how opaque the hair in front is. The hairline climbs and the temples recede as hair is lost."""
+    """(h, w) 0..1: how opaque the hair in front is. The hairline climbs and the temples recede as hair is lost."""
     loss = min(age.hair_loss, 1.15)
     x = head.face_x - who.parting_x * 0.3
     bare_temples = 0.55 * loss * np.maximum(1 - ((np.abs(x) - 0.36) * np.float32(1 / 0.30)) ** 2, 0)
@@ -101,7 +101,7 @@ def paint_body(picture: Picture, head: PosedHead, who: Anatomy, age: AgeSigns, c
     )
     under_chin = 0.55 + 0.25 * smooth_step(head.frame_y, 0.85, 1.35)
     bands = 1 - 0.12 * age.sagging * np.maximum(1 - ((np.abs(head.frame_x) - 0.14) * np.float32(1 / 0.03)) ** 2, 0)
-    below = slice(int(max(head.to_pixels(0, 0.2)[1], 0)), head.size)
+    below = slice(int(max(head.to_pixels(0, 0.2)[1], 0)), head.shape[0])
     paint(picture[:, below], throat[below], who.skin[:, None, None] * (under_chin * lamp_side * bands)[below])
     cloth = np.float32(CLOTHES[np.random.default_rng([conditions.background_seed, 2]).integers(len(CLOTHES))])
     neckline = 1.28 - 0.28 * np.minimum(np.abs(head.frame_x) * 2, 1) + 0.22 * np.maximum(np.abs(head.frame_x) - 0.5, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -29,9 +29,10 @@ def _pixel_grid(size: int) -> tuple[Plane, Plane]:
 
 @dataclass(frozen=True, slots=True)
 class PosedHead:
-    """Coordinate planes of one head in one picture, each (size, size) float32 in face units."""
+    """Coordinate planes of one head in one picture, each (h, w) float32 in face units."""
 
-    size: int
+    shape: tuple[int, int]
+    """Rows and columns of the planes."""
     pixels_per_unit: float
     frame_x: Plane
     """Upright coordinates: shoulders and background."""
@@ -74,14 +75,22 @@ class PosedHead:
         """As `window`, about a point in tilted head coordinates."""
         return self._window_around(self.head_to_pixels(x, y), reach_x, reach_y)
 
+    def cropped(self, reach_x: float, reach_y: float) -> tuple[PosedHead, Window]:
+        """The part of the planes within reach of the head's centre, as a head of its own, and where it lies in the picture."""
+        at = self.window_of_outline(0.0, 0.0, reach_x, reach_y)
+        names = ("frame_x", "frame_y", "x", "y", "inside", "depth", "face_x", "face_y", "half_width")
+        planes = {name: np.ascontiguousarray(getattr(self, name)[at]) for name in names}
+        corner = self.centre_px[0] - at[1].start, self.centre_px[1] - at[0].start
+        return replace(self, shape=planes["x"].shape, centre_px=corner, **planes), at
+
     def _window_around(self, centre: tuple[float, float], reach_x: float, reach_y: float) -> Window:
         centre_x, centre_y = centre
         cosine, sine = (abs(value) for value in self.cos_sin_roll)
         half_columns = (reach_x * cosine + reach_y * sine) * self.pixels_per_unit
         half_rows = (reach_x * sine + reach_y * cosine) * self.pixels_per_unit
         return (
-            slice(max(int(centre_y - half_rows), 0), max(min(int(centre_y + half_rows) + 2, self.size), 0)),
-            slice(max(int(centre_x - half_columns), 0), max(min(int(centre_x + half_columns) + 2, self.size), 0)),
+            slice(max(int(centre_y - half_rows), 0), max(min(int(centre_y + half_rows) + 2, self.shape[0]), 0)),
+            slice(max(int(centre_x - half_columns), 0), max(min(int(centre_x + half_columns) + 2, self.shape[1]), 0)),
         )
 
 
@@ -105,7 +114,7 @@ def pose_head(
     centre = (size - 1) / 2
     shift_x = 0.10 * float(np.sin(conditions.yaw))
     return PosedHead(
-        size=size,
+        shape=(size, size),
         pixels_per_unit=pixels_per_unit,
         frame_x=frame_x,
         frame_y=frame_y,

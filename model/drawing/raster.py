@@ -23,7 +23,9 @@ def bump(dx: Plane, dy: Plane, sx: float, sy: float) -> Plane:
 
 def ramp(signed: Plane, sharpness: float) -> Plane:
     """0 to 1 across an edge where `signed` crosses zero; `sharpness` is the slope."""
-    return np.clip(signed * sharpness + 0.5, 0.0, 1.0)
+    edge = signed * np.float32(sharpness)
+    edge += np.float32(0.5)
+    return np.minimum(np.maximum(edge, 0, out=edge), 1, out=edge)
 
 
 def smooth_step(values: Plane, low: float, high: float) -> Plane:
@@ -35,7 +37,9 @@ def smooth_step(values: Plane, low: float, high: float) -> Plane:
 def paint(picture: Picture, cover: Plane, colour: NDArray[np.float32]) -> None:
     """Lay `colour` ((3,) or (3, h, w)) over `picture` (3, h, w) in place, as opaque as `cover` (h, w) says."""
     for channel, tint in zip(picture, colour, strict=True):
-        channel += (tint - channel) * cover
+        difference = tint - channel
+        difference *= cover
+        channel += difference
 
 
 def cloud(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int]) -> Plane:

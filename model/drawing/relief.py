@@ -140,7 +140,7 @@ def _lines(relief: Relief, who: Anatomy, age: AgeSigns, smile: float, frown: flo
 
 
 def lighting(relief: Relief, conditions: ShotConditions) -> tuple[Plane, Plane]:
-    """(diffuse shade, highlight), each (size, size): Lambert plus ambient light, and a broad skin gloss."""
+    """(diffuse shade, highlight), each (h, w): Lambert plus ambient light, and a broad skin gloss."""
     spacing = 1.0 / relief.head.pixels_per_unit
     slope_x, slope_y = np.zeros_like(relief.height), np.zeros_like(relief.height)
     slope_x[:, 1:-1] = (relief.height[:, 2:] - relief.height[:, :-2]) * np.float32(0.5 / spacing)
@@ -151,8 +151,8 @@ def lighting(relief: Relief, conditions: ShotConditions) -> tuple[Plane, Plane]:
     towards = (lamp[2] - lamp[0] * slope_x - lamp[1] * slope_y) * inverse_length
     hard = conditions.light_hardness
     lambert = np.clip(towards, 0, 1)
-    ambient = 0.62 + 0.22 * inverse_length
-    shade = np.float32(hard) * (0.30 + 0.72 * lambert) + np.float32(1 - hard) * ambient
+    ambient = 0.68 + 0.22 * inverse_length
+    shade = np.float32(hard) * (0.34 + 0.78 * lambert) + np.float32(1 - hard) * ambient
     shade *= 1 - np.minimum(relief.groove_shadow, 0.75)
     glint = np.clip(towards, 0, 1) ** 2
     glint *= glint

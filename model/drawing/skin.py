@@ -15,12 +15,12 @@ from model.drawing.relief import SIDES
 def skin_layer(
     head: PosedHead, who: Anatomy, age: AgeSigns, frailty: FrailtySigns, conditions: ShotConditions
 ) -> Picture:
-    """(3, size, size) colour of the bare face: complexion, mottling, spots, rings under the eyes, cheeks, beard, mouth."""
+    """(3, h, w) colour of the bare face: complexion, mottling, spots, rings under the eyes, cheeks, beard, mouth."""
     cover_up = 0.75 * conditions.makeup
     pale = 0.85 * frailty.pallor * (1 - 0.5 * conditions.makeup)
     complexion = who.skin * (1 - 0.10 * pale)
     complexion = complexion + pale * 0.55 * (complexion.mean() * np.float32([1.0, 1.02, 0.97]) - complexion)
-    picture = np.empty((3, head.size, head.size), dtype=np.float32)
+    picture = np.empty((3, *head.shape), dtype=np.float32)
     picture[:] = complexion[:, None, None]
     _mottle(picture, head, who, age, 1 - cover_up, conditions)
     _rosy_cheeks(picture, head, who, (1 - pale) * (0.35 + 0.5 * conditions.makeup))
@@ -64,8 +64,8 @@ def _mottle(
     picture: Picture, head: PosedHead, who: Anatomy, age: AgeSigns, bare: float, conditions: ShotConditions
 ) -> None:
     """Pores and uneven pigment: the person's own patches, rougher with age; the fine grain differs from shot to shot."""
-    patches = cloud(np.random.default_rng([who.texture_seed, 2]), (head.size, head.size), (17, 17))
-    grain = cloud(np.random.default_rng([conditions.shot_seed, 2]), (head.size, head.size), (110, 110))
+    patches = cloud(np.random.default_rng([who.texture_seed, 2]), head.shape, (17, 17))
+    grain = cloud(np.random.default_rng([conditions.shot_seed, 2]), head.shape, (110, 110))
     unevenness = (0.010 + 0.028 * age.rough_skin * bare) * patches + (0.012 + 0.030 * age.rough_skin * bare) * grain
     picture *= 1 + unevenness
 
