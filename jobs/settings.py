@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     small_cell: int = Field(default=10, ge=1)
     """Researchers' views suppress counts below this."""
 
+    show_traceback: bool = False
+    """Show the whole traceback of a defect. For development: messages of libraries may quote data."""
+
     @property
     def landing(self) -> Path:
         """The landing zone: one Parquet data set, one immutable partition a pull."""

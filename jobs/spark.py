@@ -60,6 +60,4 @@ def _start(settings: Settings, name: str) -> SparkSession:
         builder = builder.master(settings.spark_master)
     for key, value in submit_conf(settings).items():
         builder = builder.config(key, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("ERROR")
-    return session
+    return builder.getOrCreate()
