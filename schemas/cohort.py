@@ -1,0 +1,239 @@
+"""Cohort declarations: `schemas/cohorts/<name>/cohort.sql` (one row a person) and `cohort.yaml` (what is modelled).
+
+`load_cohort` reads and checks both, so that what it returns can be trusted; a mistake is told with file, line and key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+COHORTS = Path(__file__).parent / "cohorts"
+
+PERSON_COLUMNS = ("person_id", "index_date", "followup_years", "event")
+"""Columns every cohort's SQL gives besides its covariates'."""
+
+MEMBER_COLUMNS = ("age_years", "face_age_years", "face_survival_log_risk")
+"""Columns it gives because `fahr.cohort_member` has a column for each."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
+Table = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*$")]
+
+
+class DeclarationError(ValueError):
+    """A cohort's declaration is wrong; the message names the file, the line and the key."""
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Endpoint(_Declared):
+    """The event whose hazard is modelled, and where its clock starts."""
+
+    name: str = Field(min_length=1)
+    origin: str = Field(min_length=1)
+
+
+class DeclaredCovariate(_Declared):
+    """A covariate: which column of the SQL, and how it enters a model."""
+
+    label: str = Field(min_length=1)
+    type: Literal["continuous", "categorical", "quartile"]
+    column: Name | None = None
+    per: Literal["SD"] | Annotated[float, Field(gt=0)] | None = None
+    unit: str = ""
+    levels: tuple[str, ...] = ()
+    reference: str | None = None
+
+
+class DeclaredModel(_Declared):
+    """A Cox model: its covariates, in the order of the table."""
+
+    description: str = Field(min_length=1)
+    covariates: tuple[Name, ...] = Field(min_length=1)
+
+
+class Prediction(_Declared):
+    """The model behind `fahr.patient_risk`, and how many folds cross-fit it."""
+
+    model: Name
+    folds: int = Field(ge=2, le=50)
+
+
+class CohortFile(_Declared):
+    """The content of `cohort.yaml`."""
+
+    cohort: Name
+    title: str = Field(min_length=1)
+    reads: tuple[Table, ...] = ()
+    endpoint: Endpoint
+    covariates: dict[Name, DeclaredCovariate] = Field(min_length=1)
+    models: dict[Name, DeclaredModel] = Field(min_length=1)
+    prediction: Prediction
+    curves: tuple[Name, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A checked declaration, with the SQL of its persons and a hash of both files."""
+
+    declared: CohortFile
+    sql: str
+    sha256: str
+    sql_file: str
+    yaml_file: str
+
+    def column_of(self, covariate: str) -> str:
+        """Column of the SQL that a covariate is read from."""
+        return self.declared.covariates[covariate].column or covariate
+
+    @property
+    def covariate_columns(self) -> tuple[str, ...]:
+        """Columns the covariates are read from, each once, in the order of the declaration."""
+        return tuple(dict.fromkeys(self.column_of(name) for name in self.declared.covariates))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column the SQL has to give."""
+        return tuple(dict.fromkeys((*PERSON_COLUMNS, *MEMBER_COLUMNS, *self.covariate_columns)))
+
+
+def load_cohort(name_or_folder: str | Path) -> Cohort:
+    """Read and check a cohort's declaration.
+
+    Args:
+        name_or_folder: name of a folder under schemas/cohorts, or the path of a folder elsewhere.
+
+    Raises:
+        DeclarationError: a file is missing, is not YAML, or says something that cannot be.
+    """
+    folder = COHORTS / name_or_folder if (COHORTS / name_or_folder).is_dir() else Path(name_or_folder)
+    if not folder.is_dir():
+        known = ", ".join(sorted(path.name for path in COHORTS.iterdir() if path.is_dir()))
+        raise DeclarationError(f"There is no cohort '{name_or_folder}'. Known: {known}.")
+    yaml_path, sql_path = folder / "cohort.yaml", folder / "cohort.sql"
+    for path in (yaml_path, sql_path):
+        if not path.is_file():
+            raise DeclarationError(f"{_shown(path)} is missing.")
+    yaml_bytes, sql_bytes = yaml_path.read_bytes(), sql_path.read_bytes()
+    return Cohort(
+        declared=_parse(yaml_bytes.decode(), _shown(yaml_path), folder.name),
+        sql=sql_bytes.decode(),
+        sha256=hashlib.sha256(yaml_bytes + b"\0" + sql_bytes).hexdigest(),
+        sql_file=_shown(sql_path),
+        yaml_file=_shown(yaml_path),
+    )
+
+
+def _shown(path: Path) -> str:
+    """Folder and file: enough to find it, without the rest of the path."""
+    return f"{path.parent.name}/{path.name}"
+
+
+def _parse(text: str, file: str, folder: str) -> CohortFile:
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise DeclarationError(f"{file}:{line}: not YAML: {error.problem}") from None
+    if tree is None:
+        raise DeclarationError(f"{file}:1: the file is empty")
+    for line, key in _repeated_keys(tree):
+        raise DeclarationError(f"{file}:{line}: {key}: stands twice")
+    try:
+        declared = CohortFile.model_validate(content)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        path = tuple(part for part in problem["loc"] if part != "[key]")
+        raise DeclarationError(_told(tree, file, path, problem["msg"])) from None
+    for path, mistake in _contradictions(declared, folder):
+        raise DeclarationError(_told(tree, file, path, mistake))
+    return declared
+
+
+def _contradictions(declared: CohortFile, folder: str) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """What single fields cannot show: where it stands, and what is wrong."""
+    if declared.cohort != folder:
+        yield ("cohort",), f"differs from the name of its folder, '{folder}'"
+    for name, covariate in declared.covariates.items():
+        for key, mistake in _covariate_mistakes(covariate):
+            yield ("covariates", name, key), mistake
+    for name, model in declared.models.items():
+        yield from _unknown(("models", name, "covariates"), model.covariates, declared)
+    yield from _unknown(("curves",), declared.curves, declared)
+    for position, name in enumerate(declared.curves):
+        if declared.covariates[name].type == "continuous":
+            yield ("curves", position), f"'{name}' is continuous: curves need a categorical covariate or quartiles"
+    if declared.prediction.model not in declared.models:
+        yield ("prediction", "model"), f"there is no model '{declared.prediction.model}'"
+
+
+def _covariate_mistakes(covariate: DeclaredCovariate) -> Iterator[tuple[str, str]]:
+    if covariate.type == "continuous" and covariate.per is None:
+        yield "per", "missing: how much of it one unit is, a number or SD"
+    if covariate.type != "continuous" and covariate.per is not None:
+        yield "per", f"a {covariate.type} covariate has none"
+    if covariate.type == "quartile" and covariate.column is None:
+        yield "column", "missing: quartiles of which column?"
+    if covariate.type != "categorical" and (covariate.levels or covariate.reference is not None):
+        yield "levels", f"a {covariate.type} covariate has none"
+    if covariate.type == "categorical":
+        if len(covariate.levels) < 2:
+            yield "levels", "a categorical covariate has at least two"
+        if len(set(covariate.levels)) < len(covariate.levels):
+            yield "levels", "a level stands twice"
+        if covariate.reference not in covariate.levels:
+            yield "reference", f"'{covariate.reference}' is not among the levels {', '.join(covariate.levels)}"
+
+
+def _unknown(
+    path: tuple[str | int, ...], names: tuple[str, ...], declared: CohortFile
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    for position, name in enumerate(names):
+        if name not in declared.covariates:
+            yield (*path, position), f"there is no covariate '{name}'"
+        if name in names[:position]:
+            yield (*path, position), f"'{name}' stands twice"
+
+
+def _told(tree: yaml.Node, file: str, path: tuple[Any, ...], mistake: str) -> str:
+    return f"{file}:{_line_of(tree, path)}: {'.'.join(map(str, path))}: {mistake}"
+
+
+def _line_of(node: yaml.Node, path: tuple[Any, ...]) -> int:
+    """Line, from 1, of the key or item at `path`, or of the deepest part of it that is there."""
+    line = node.start_mark.line + 1
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == part), None)
+            if found is None:
+                return line
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            return line
+    return line
+
+
+def _repeated_keys(node: yaml.Node) -> Iterator[tuple[int, str]]:
+    """Line and name of keys that stand twice in one mapping; YAML would keep the last without a word."""
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                yield key.start_mark.line + 1, key.value
+            seen.add(key.value)
+            yield from _repeated_keys(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _repeated_keys(item)
