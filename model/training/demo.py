@@ -1,0 +1,130 @@
+"""Train, measure and save the demo networks: `python -m model.training.demo --out model/weights/fahr-demo-1`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.network import BiomarkerNetwork, NetworkConfig
+from model.release import ModelRelease, save_release
+from model.training.crops import Crops, cached_crops
+from model.training.fit import Recipe, fit
+from model.training.losses import cox_loss
+from model.training.measure import measured
+from model.training.people import HELD_OUT_SEEDS, TRAINING_SEEDS, People, simulate_people
+
+log = logging.getLogger(__name__)
+
+INTENDED_USE = "demonstration on drawn faces only; not for any real face or clinical use"
+HELD_OUT_PEOPLE = 600
+SEED = 20261123
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse, train unless only an evaluation is asked for, measure what was written, and write it with its metrics."""
+    asked = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(asked.threads)
+    if not asked.evaluate_only:
+        people = simulate_people(asked.people, TRAINING_SEEDS, asked.seed)
+        crops = cached_crops(people, 1, asked.seed, asked.cache, caption="training people")
+        log.info("%d of %d training faces found", len(crops.person), asked.people)
+        age = train_age(people, crops, Recipe(asked.age_epochs, asked.batch, 1e-3), asked.seed)
+        survival = train_survival(people, crops, age, Recipe(asked.survival_epochs, asked.batch, 4e-4), asked.seed)
+        save(asked.out, age, survival, f"{asked.people} drawn people, one photo each, seed {asked.seed}", {})
+    release = evaluate_and_save(asked.out, asked.held_out_people, asked.seed, asked.cache)
+    for name, value in release.metrics.items():
+        print(f"{name:45s} {value:g}")
+
+
+def network_config(people: People) -> NetworkConfig:
+    """The demo networks' shape: 12 layers of width 128, 2.4 million weights each (ours)."""
+    ages = people.biological_ages
+    return NetworkConfig(
+        hidden_size=128, layers=12, heads=4, mlp_size=512, output_mean=float(ages.mean()), output_sd=float(ages.std())
+    )
+
+
+def train_age(
+    people: People, crops: Crops, recipe: Recipe, seed: int, config: NetworkConfig | None = None
+) -> BiomarkerNetwork:
+    """A FaceAge network from random weights, by regression on biological age."""
+    config = config or network_config(people)
+    torch.manual_seed(seed)
+    network = BiomarkerNetwork(config)
+    years = torch.from_numpy(people.biological_ages[crops.person])
+
+    def loss(outputs: Tensor, chosen: np.ndarray) -> Tensor:
+        return torch.nn.functional.smooth_l1_loss(
+            outputs / config.output_sd, years[chosen] / config.output_sd, beta=0.25
+        )
+
+    fit(network, crops.pixels, loss, recipe, seed, caption="age")
+    return network
+
+
+def train_survival(people: People, crops: Crops, age: BiomarkerNetwork, recipe: Recipe, seed: int) -> BiomarkerNetwork:
+    """A FaceSurvival network whose encoder starts from FaceAge's, by Cox partial likelihood over each batch."""
+    shape = {**age.config.to_dict(), "output_mean": 0.0, "output_sd": 1.0}
+    torch.manual_seed(seed + 1)
+    network = BiomarkerNetwork(NetworkConfig(**shape))
+    network.load_state_dict(age.state_dict())
+    days = torch.from_numpy(people.follow_up_days[crops.person])
+    died = torch.from_numpy(people.died[crops.person])
+
+    def loss(outputs: Tensor, chosen: np.ndarray) -> Tensor:
+        return cox_loss(outputs, days[chosen], died[chosen])
+
+    fit(network, crops.pixels, loss, recipe, seed + 1, caption="survival")
+    return network
+
+
+def save(
+    out: Path, age: BiomarkerNetwork, survival: BiomarkerNetwork, training_data: str, metrics: dict[str, float]
+) -> ModelRelease:
+    """Write both networks in bfloat16 with their manifest."""
+    return save_release(
+        out,
+        {"age": age, "survival": survival},
+        model_id=out.name,
+        trained_on_synthetic=True,
+        training_data=training_data,
+        intended_use=INTENDED_USE,
+        metrics=metrics,
+        dtype=torch.bfloat16,
+    )
+
+
+def evaluate_and_save(out: Path, held_out_people: int, seed: int, cache: Path) -> ModelRelease:
+    """Measure the networks as they were written (rounded to bfloat16) on held-out people, and write that into the manifest."""
+    release = ModelRelease.load(out)
+    age, survival = release.network("age"), release.network("survival")
+    people = simulate_people(held_out_people, HELD_OUT_SEEDS, seed)
+    crops = cached_crops(people, 2, seed, cache, caption="held-out people")
+    return save(out, age, survival, release.training_data, measured(age, survival, people, crops))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m model.training.demo", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the release; its name is the model id")
+    cache = Path(os.environ.get("FAHR_HOME", ".fahr")) / "training"
+    parser.add_argument("--cache", type=Path, default=cache, help="where aligned crops are kept (default: %(default)s)")
+    parser.add_argument("--people", type=int, default=9000)
+    parser.add_argument("--held-out-people", type=int, default=HELD_OUT_PEOPLE)
+    parser.add_argument("--age-epochs", type=int, default=12)
+    parser.add_argument("--survival-epochs", type=int, default=6)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--evaluate-only", action="store_true", help="measure and re-write the manifest; train nothing")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
