@@ -266,7 +266,9 @@ def _make_login_and_database(layout: _Layout) -> None:
 
 def _write_client_files(layout: _Layout) -> None:
     _write_secret(layout.passfile, f"{HOST}:*:*:{LOGIN}:{layout.password.read_text()}\n")
-    server = f"host={HOST}\nport={layout.port.read_text()}\ndbname={DATABASE}\nuser={LOGIN}\npassfile={layout.passfile}\n"
+    server = (
+        f"host={HOST}\nport={layout.port.read_text()}\ndbname={DATABASE}\nuser={LOGIN}\npassfile={layout.passfile}\n"
+    )
     _write_secret(layout.services, f"[fahr]\n{server}\n[fahr_analyst]\n{server}options=-c role=fahr_analyst\n")
 
 

@@ -4,6 +4,20 @@ COMMENT ON SCHEMA fahr IS 'Facial biomarkers, their coverage ledger and risk tab
 CREATE SCHEMA IF NOT EXISTS fahr_stage;
 COMMENT ON SCHEMA fahr_stage IS 'Scores that a publish is checking; emptied when it ends.';
 
+COMMENT ON TABLE fahr.alembic_version IS 'The last migration that was applied, kept by alembic.';
+COMMENT ON COLUMN fahr.alembic_version.version_num IS 'Its revision.';
+
+CREATE TABLE fahr.schema_state_v1 (
+    definition_sha256  text NOT NULL,
+    small_cell         integer NOT NULL CHECK (small_cell >= 1),
+    migrated_at        timestamptz NOT NULL DEFAULT now()
+);
+CREATE UNIQUE INDEX schema_state_one_row ON fahr.schema_state_v1 ((true));
+COMMENT ON TABLE fahr.schema_state_v1 IS 'One row: which definition of tables, views, roles and reason codes this schema has.';
+COMMENT ON COLUMN fahr.schema_state_v1.definition_sha256 IS 'SHA-256 over the definition; another one means `fahr warehouse migrate`.';
+COMMENT ON COLUMN fahr.schema_state_v1.small_cell IS 'Researchers'' views show no count of people or photos below this.';
+COMMENT ON COLUMN fahr.schema_state_v1.migrated_at IS 'When the definition was last applied.';
+
 CREATE TABLE fahr.run_v1 (
     run_id        uuid PRIMARY KEY,
     stage         text NOT NULL CHECK (stage IN ('pull', 'validate', 'score', 'publish', 'risk')),
@@ -202,3 +216,31 @@ COMMENT ON COLUMN fahr.score_failure_v1.tries IS 'Nights on which it was tried.'
 COMMENT ON COLUMN fahr.score_failure_v1.weights_sha256 IS 'SHA-256 over the weights of the release.';
 COMMENT ON COLUMN fahr.score_failure_v1.code_version IS 'Version of this product.';
 COMMENT ON COLUMN fahr.score_failure_v1.run_id IS 'Scoring run.';
+
+CREATE TABLE fahr_stage.face_score (
+    run_id                  uuid NOT NULL,
+    content_sha256          text,
+    model_id                text,
+    preprocessing_id        text,
+    weights_sha256          text,
+    code_version            text,
+    face_age_years          double precision,
+    face_survival_log_risk  double precision,
+    detection_probability   double precision,
+    face_width_px           double precision,
+    sharpness               double precision,
+    reason_code             text
+);
+COMMENT ON TABLE fahr_stage.face_score IS 'What a scoring run staged, before it is checked: no constraint holds here. Empty between publishes.';
+COMMENT ON COLUMN fahr_stage.face_score.run_id IS 'Scoring run.';
+COMMENT ON COLUMN fahr_stage.face_score.content_sha256 IS 'SHA-256 of the photo''s bytes.';
+COMMENT ON COLUMN fahr_stage.face_score.model_id IS 'Model release.';
+COMMENT ON COLUMN fahr_stage.face_score.preprocessing_id IS 'Preprocessing.';
+COMMENT ON COLUMN fahr_stage.face_score.weights_sha256 IS 'SHA-256 over the weights of the release.';
+COMMENT ON COLUMN fahr_stage.face_score.code_version IS 'Version of this product that scored it.';
+COMMENT ON COLUMN fahr_stage.face_score.face_age_years IS 'FaceAge, years; null where there is a reason.';
+COMMENT ON COLUMN fahr_stage.face_score.face_survival_log_risk IS 'FaceSurvival, log risk; null where there is a reason.';
+COMMENT ON COLUMN fahr_stage.face_score.detection_probability IS 'Face detector''s probability, 0 to 1.';
+COMMENT ON COLUMN fahr_stage.face_score.face_width_px IS 'Width of the face in the upright photo at full size, pixels.';
+COMMENT ON COLUMN fahr_stage.face_score.sharpness IS 'Variance of the Laplacian of the aligned face, grey levels squared.';
+COMMENT ON COLUMN fahr_stage.face_score.reason_code IS 'Why there is no score; null where there is one.';

@@ -1,0 +1,50 @@
+-- Who may do what. Everything is taken back first, so that a right dropped here is gone after the next migration.
+REVOKE ALL ON ALL TABLES IN SCHEMA fahr, fahr_stage, hospital, registry FROM PUBLIC, fahr_loader, fahr_analyst, fahr_researcher;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA fahr FROM PUBLIC, fahr_loader, fahr_analyst, fahr_researcher;
+REVOKE ALL ON SCHEMA fahr, fahr_stage, hospital, registry FROM PUBLIC, fahr_loader, fahr_analyst, fahr_researcher;
+
+-- The loader writes what the jobs write, and may change no definition.
+GRANT USAGE ON SCHEMA fahr, fahr_stage, hospital, registry TO fahr_loader;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA fahr, fahr_stage TO fahr_loader;
+REVOKE INSERT, UPDATE, DELETE ON fahr.alembic_version, fahr.schema_state_v1, fahr.reason_code_v1 FROM fahr_loader;
+GRANT SELECT ON ALL TABLES IN SCHEMA hospital, registry TO fahr_loader;
+ALTER DEFAULT PRIVILEGES IN SCHEMA hospital, registry GRANT SELECT ON TABLES TO fahr_loader;
+GRANT EXECUTE ON FUNCTION fahr.age_at_photo(bigint) TO fahr_loader, fahr_analyst;
+
+-- The hospital's OMOP tables, where our owner may let the loader read them; elsewhere their owner must.
+DO $$
+DECLARE
+    relation regclass;
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_namespace WHERE nspname = 'cdm' AND has_schema_privilege(oid, 'USAGE WITH GRANT OPTION')
+    ) THEN
+        GRANT USAGE ON SCHEMA cdm TO fahr_loader;
+    END IF;
+    FOR relation IN
+        SELECT table_.oid
+        FROM pg_class AS table_
+        JOIN pg_namespace AS namespace ON namespace.oid = table_.relnamespace
+        WHERE namespace.nspname = 'cdm' AND table_.relkind IN ('r', 'p', 'v', 'm', 'f')
+            AND has_table_privilege(table_.oid, 'SELECT WITH GRANT OPTION')
+    LOOP
+        EXECUTE format('GRANT SELECT ON %s TO fahr_loader', relation);
+    END LOOP;
+    IF pg_has_role(current_user, (SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE') THEN
+        EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO fahr_loader', current_database());
+        EXECUTE format('GRANT CONNECT ON DATABASE %I TO fahr_analyst, fahr_researcher', current_database());
+    END IF;
+END
+$$;
+
+GRANT USAGE ON SCHEMA fahr TO fahr_analyst, fahr_researcher;
+GRANT SELECT ON
+    fahr.reason_code, fahr.run, fahr.model_version,
+    fahr.face_score, fahr.session_score, fahr.face_aging_rate, fahr.coverage, fahr.quarantine,
+    fahr.latest_analysis, fahr.cohort_member, fahr.risk_model, fahr.risk_coefficient, fahr.survival_curve, fahr.patient_risk
+    TO fahr_analyst;
+GRANT SELECT ON
+    fahr.reason_code, fahr.model_version, fahr.latest_analysis, fahr.risk_model, fahr.risk_coefficient,
+    fahr.researcher_coverage, fahr.researcher_face_age, fahr.researcher_survival_curve
+    TO fahr_researcher;
+GRANT SELECT ON fahr.schema_state_v1 TO fahr_analyst, fahr_researcher;

@@ -1,0 +1,15 @@
+"""Cohorts, Cox models, predictions."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from schemas.migrations import execute_sibling
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Create the tables."""
+    execute_sibling(op.get_bind(), __file__)

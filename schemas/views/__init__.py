@@ -1,0 +1,23 @@
+"""The views, in the order in which they can be created: each may read those before it."""
+
+from __future__ import annotations
+
+VIEWS: tuple[str, ...] = (
+    "reason_code",
+    "run",
+    "model_version",
+    "face_score",
+    "session_score",
+    "face_aging_rate",
+    "coverage",
+    "quarantine",
+    "latest_analysis",
+    "cohort_member",
+    "risk_model",
+    "risk_coefficient",
+    "survival_curve",
+    "patient_risk",
+    "researcher_coverage",
+    "researcher_face_age",
+    "researcher_survival_curve",
+)

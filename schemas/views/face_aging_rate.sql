@@ -1,0 +1,30 @@
+CREATE OR REPLACE VIEW fahr.face_aging_rate AS
+SELECT
+    person_id, first_session_on, last_session_on, sessions, years_between, first_face_age_years, last_face_age_years,
+    (last_face_age_years - first_face_age_years) / years_between AS face_aging_rate,
+    model_id, preprocessing_id, is_current_model
+FROM (
+    SELECT
+        person_id,
+        min(session_on) AS first_session_on,
+        max(session_on) AS last_session_on,
+        count(*)::integer AS sessions,
+        ((max(session_on) - min(session_on)) / 365.25)::double precision AS years_between,
+        (array_agg(face_age_years ORDER BY session_on))[1] AS first_face_age_years,
+        (array_agg(face_age_years ORDER BY session_on DESC))[1] AS last_face_age_years,
+        model_id,
+        preprocessing_id,
+        is_current_model
+    FROM fahr.session_score
+    WHERE face_age_years IS NOT NULL
+    GROUP BY person_id, model_id, preprocessing_id, is_current_model
+) AS person
+WHERE years_between >= 0.5;
+COMMENT ON VIEW fahr.face_aging_rate IS 'Face Aging Rate of each person and model: change of FaceAge between the two widest-spaced sessions, at least half a year apart (half a year is ours).';
+COMMENT ON COLUMN fahr.face_aging_rate.first_session_on IS 'Day of the first session.';
+COMMENT ON COLUMN fahr.face_aging_rate.last_session_on IS 'Day of the last session.';
+COMMENT ON COLUMN fahr.face_aging_rate.sessions IS 'Sessions of the person with a FaceAge.';
+COMMENT ON COLUMN fahr.face_aging_rate.years_between IS 'Years between first and last session.';
+COMMENT ON COLUMN fahr.face_aging_rate.first_face_age_years IS 'FaceAge of the first session, years.';
+COMMENT ON COLUMN fahr.face_aging_rate.last_face_age_years IS 'FaceAge of the last session, years.';
+COMMENT ON COLUMN fahr.face_aging_rate.face_aging_rate IS 'Years of FaceAge gained a year: 1 is the pace of the calendar.';

@@ -1,0 +1,86 @@
+"""One embedded PostgreSQL server a test session, and a fresh migrated warehouse on it for each test that asks."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import Engine, make_url, text
+
+from jobs.settings import Settings
+from jobs.warehouse import embedded
+from jobs.warehouse.connection import connect, open_warehouse
+from jobs.warehouse.migrate import migrate
+
+TEMPLATE = "fahr_template"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests never work on the warehouse or the photos that the caller's environment names."""
+    for name in [name for name in os.environ if name.startswith("FAHR_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of an embedded server (database `fahr`, its owner's login); it holds a migrated template database."""
+    home = tmp_path_factory.mktemp("postgres_server")
+    url = embedded.start(home)
+    execute_alone(url, f"CREATE DATABASE {TEMPLATE}")
+    template = connect(database_url(url, TEMPLATE), role=None)
+    migrate(template)
+    template.dispose()
+    yield url
+    embedded.stop(home)
+
+
+@pytest.fixture
+def warehouse_url(postgres_server: str) -> Iterator[str]:
+    """URL of a fresh migrated database, dropped after the test."""
+    name = f"fahr_test_{next(_numbers)}"
+    execute_alone(postgres_server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield database_url(postgres_server, name)
+    execute_alone(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, warehouse_url: str) -> Settings:
+    """Settings with a home of their own and a fresh migrated warehouse."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    return Settings(home=home, warehouse_url=SecretStr(warehouse_url), spark_master="local[2]")
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[Engine]:
+    """The fresh warehouse, as the loader."""
+    engine = open_warehouse(settings)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def owner_engine(settings: Settings) -> Iterator[Engine]:
+    """The fresh warehouse, as its owner: to fill `cdm` and `hospital`, which the loader only reads."""
+    engine = open_warehouse(settings, role=None)
+    yield engine
+    engine.dispose()
+
+
+def database_url(url: str, database: str) -> str:
+    """`url` with another database."""
+    return make_url(url).set(database=database).render_as_string(hide_password=False)
+
+
+def execute_alone(url: str, statement: str) -> None:
+    """Execute one statement that must stand outside any transaction."""
+    engine = connect(url, role=None)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(statement))
+    engine.dispose()
