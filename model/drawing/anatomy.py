@@ -1,7 +1,8 @@
 """From a person's latents to what is to be drawn: the lasting shape, the signs of age and the signs of frailty.
 
-How age shows differs from person to person: each sign has an onset, a pace and a strength of its own, drawn once from the
-identity seed, so that no single sign tells the age and two people of one biological age do not look alike. All numbers are ours.
+How age shows differs from person to person: each sign has an onset, a pace and a strength of its own, drawn once
+from the identity seed, so that no single sign tells the age and two people of one biological age do not look alike.
+All numbers are ours.
 """
 
 from __future__ import annotations
@@ -9,11 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model.drawing.latents import FaceLatents
-
-Colour = NDArray[np.float32]
+from model.drawing.raster import Colour, rgb
 
 TYPICAL_ONSET_YEARS = {
     "forehead_lines": 50.0,
@@ -107,9 +106,9 @@ def anatomy(person: FaceLatents) -> Anatomy:
     """The lasting shape and colours of `person`; the same for every photograph of them."""
     rng = np.random.default_rng([person.identity_seed, 1])
     male = person.sex == "M"
-    spread = rng.normal(size=20).clip(-2.2, 2.2)
+    spread = rng.normal(size=20).clip(-2.2, 2.2).tolist()
     tone = person.skin_tone
-    skin = _mix((0.34, 0.21, 0.15), (0.95, 0.78, 0.68), tone) + np.float32([0.0, 0.012, 0.02]) * spread[14]
+    skin = _mix((0.34, 0.21, 0.15), (0.95, 0.78, 0.68), tone) + rgb(0.0, 0.012, 0.02) * spread[14]
     light_hair = rng.random() < 0.55 * max(tone - 0.5, 0.0) * 2
     hair_tones = (
         [(0.62, 0.47, 0.27), (0.48, 0.25, 0.13), (0.36, 0.24, 0.15)]
@@ -140,15 +139,15 @@ def anatomy(person: FaceLatents) -> Anatomy:
         parting_x=0.18 * spread[18],
         stubble=float(rng.beta(1, 2)) if male else 0.0,
         skin=skin.astype(np.float32),
-        hair=np.float32(hair_tones[rng.integers(len(hair_tones))]),
-        iris=np.float32(irises[rng.integers(len(irises))]),
+        hair=rgb(*hair_tones[rng.integers(len(hair_tones))]),
+        iris=rgb(*irises[rng.integers(len(irises))]),
         lips=_mix((0.38, 0.19, 0.17), (0.77, 0.43, 0.41), tone),
         texture_seed=int(rng.integers(2**31)),
     )
 
 
 def age_signs(person: FaceLatents) -> AgeSigns:
-    """How far each sign of age has come on `person`, a logistic course in biological age with the person's own onset and pace."""
+    """How far each sign of age has come on `person`: logistic in biological age, with an onset and pace of its own."""
     rng = np.random.default_rng([person.identity_seed, 2])
     general_lag = GENERAL_SPREAD_YEARS * rng.normal()
     shown = {}
@@ -172,4 +171,4 @@ def frailty_signs(person: FaceLatents) -> FrailtySigns:
 
 
 def _mix(dark: tuple[float, float, float], light: tuple[float, float, float], share: float) -> Colour:
-    return (np.float32(dark) * (1 - share) + np.float32(light) * share).astype(np.float32)
+    return (rgb(*dark) * (1 - share) + rgb(*light) * share).astype(np.float32)

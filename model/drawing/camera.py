@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from model.drawing.latents import ShotConditions
-from model.drawing.raster import Picture
+from model.drawing.raster import Picture, rgb
 
 Pixels = NDArray[np.uint8]
 
@@ -15,7 +15,7 @@ Pixels = NDArray[np.uint8]
 def photograph(scene: Picture, conditions: ShotConditions) -> Pixels:
     """(3, h, w) float scene, about 0 to 1 -> (h, w, 3) uint8 RGB."""
     warmth = 0.09 * conditions.colour_temperature
-    gains = np.float32(conditions.exposure) * np.float32([1 + warmth, 1.0, 1 - 1.3 * warmth])
+    gains = np.float32(conditions.exposure) * rgb(1 + warmth, 1.0, 1 - 1.3 * warmth)
     exposed = scene * gains[:, None, None]
     radius = conditions.blur * scene.shape[1] / 320
     rng = np.random.default_rng([conditions.shot_seed, 1])
@@ -39,7 +39,7 @@ def _blur(scene: Picture, radius: float) -> Picture:
 
 
 def enlarge(pixels: Pixels, width: int, height: int, rng: np.random.Generator) -> Pixels:
-    """A photograph of `width` x `height` pixels from a small drawing: cropped to that shape, upscaled, with sensor noise.
+    """A photograph of `width` x `height` pixels from a small drawing: cropped, upscaled, with sensor noise.
 
     Megapixels in tens of milliseconds: one tile of noise is laid again and again. The middle of the drawing is kept.
     """

@@ -7,14 +7,14 @@ import numpy as np
 from model.drawing.anatomy import AgeSigns, Anatomy, FrailtySigns
 from model.drawing.latents import ShotConditions
 from model.drawing.pose import PosedHead
-from model.drawing.raster import Picture, bump, paint, ramp
+from model.drawing.raster import Picture, bump, paint, ramp, rgb
 from model.drawing.relief import SIDES
 
 
 def paint_eyes(
     picture: Picture, head: PosedHead, who: Anatomy, age: AgeSigns, frailty: FrailtySigns, conditions: ShotConditions
 ) -> None:
-    """Both eyes, in place: almond openings that hooding, ptosis, a smile or a short night narrow; iris, lashes, crease."""
+    """Both eyes, in place: openings that hooding, ptosis, a smile or a short night narrow; iris, lashes, crease."""
     closing = (
         0.26 * age.hooded_lids
         + 0.48 * frailty.ptosis
@@ -24,8 +24,8 @@ def paint_eyes(
     upper = who.eye_height * max(1.12 - 0.75 * closing, 0.45)
     lower = who.eye_height * (0.80 - 0.15 * max(conditions.expression, 0))
     sharp = 0.7 * head.pixels_per_unit
-    white = np.float32([0.90, 0.88, 0.86]) - np.float32([0.02, 0.04, 0.10]) * min(age.rough_skin, 1.0)
-    skin_crease = who.skin * np.float32([0.55, 0.48, 0.46])
+    white = rgb(0.90, 0.88, 0.86) - rgb(0.02, 0.04, 0.10) * min(age.rough_skin, 1.0)
+    skin_crease = who.skin * rgb(0.55, 0.48, 0.46)
     for side in SIDES:
         x, y = side * who.eye_x, who.eye_y
         at = head.window(x, y - 0.02, who.eye_width * 1.25, 0.17)
@@ -45,11 +45,11 @@ def paint_eyes(
         iris_radius = 0.92 * who.eye_height
         radius = np.sqrt(dx * dx + dy * dy)
         paint(picture[:, *at], opening * ramp(iris_radius - radius, sharp), who.iris)
-        paint(picture[:, *at], opening * ramp(0.42 * iris_radius - radius, sharp), np.float32([0.02, 0.02, 0.02]))
+        paint(picture[:, *at], opening * ramp(0.42 * iris_radius - radius, sharp), rgb(0.02, 0.02, 0.02))
         spark_x, spark_y = -0.3 * iris_radius * side, -0.35 * iris_radius
-        paint(picture[:, *at], 0.8 * opening * bump(dx - spark_x, dy - spark_y, 0.010, 0.010), np.float32([1, 1, 1]))
+        paint(picture[:, *at], 0.8 * opening * bump(dx - spark_x, dy - spark_y, 0.010, 0.010), rgb(1, 1, 1))
         lashes = within * bump(across * np.float32(0.1), dy - lid, 1.0, 0.013 + 0.006 * conditions.makeup)
-        paint(picture[:, *at], np.minimum(1.3 * lashes, 1) * 0.9, np.float32([0.10, 0.07, 0.06]))
+        paint(picture[:, *at], np.minimum(1.3 * lashes, 1) * 0.9, rgb(0.10, 0.07, 0.06))
         under = within * bump(across * np.float32(0.1), dy - lower * almond, 1.0, 0.009)
         paint(picture[:, *at], 0.5 * under, skin_crease)
         crease_height = upper + 0.040 * (1 - 0.8 * min(age.hooded_lids, 1.0))
@@ -58,9 +58,9 @@ def paint_eyes(
 
 
 def paint_brows(picture: Picture, head: PosedHead, who: Anatomy, age: AgeSigns, conditions: ShotConditions) -> None:
-    """Both brows, in place: they grey later than the hair, thin, and sink a little with sagging; a frown draws them together."""
+    """Both brows, in place: they grey later than the hair, thin, and sink a little; a frown draws them together."""
     grey = max(age.greying - 0.25, 0.0)
-    colour = (who.hair * 0.8) * (1 - grey) + np.float32([0.68, 0.67, 0.66]) * grey
+    colour = (who.hair * 0.8) * (1 - grey) + rgb(0.68, 0.67, 0.66) * grey
     frown, smile = max(-conditions.expression, 0.0), max(conditions.expression, 0.0)
     cover = 0.92 - 0.25 * min(age.hair_loss + 0.5 * age.lip_thinning, 1.0)
     height = who.brow_height - 0.025 * age.sagging - 0.02 * frown + 0.01 * smile

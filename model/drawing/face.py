@@ -27,7 +27,7 @@ class DrawnFace:
     pixels: NDArray[np.uint8]
     """(size, size, 3) RGB."""
     landmarks: NDArray[np.float32]
-    """(5, 2) x, y in pixels: eye on the picture's left, eye on its right, tip of the nose, left and right corner of the mouth."""
+    """(5, 2) x, y in pixels: eye on the picture's left, on its right, tip of the nose, left and right mouth corner."""
 
 
 def draw_face(

@@ -7,7 +7,7 @@ import numpy as np
 from model.drawing.anatomy import AgeSigns, Anatomy
 from model.drawing.latents import ShotConditions
 from model.drawing.pose import PosedHead
-from model.drawing.raster import Picture, Plane, cloud, paint, ramp, smooth_step
+from model.drawing.raster import Picture, Plane, cloud, paint, ramp, rgb, smooth_step
 from model.drawing.relief import SIDES
 
 STRANDS = 720
@@ -24,7 +24,7 @@ CLOTHES = (
 def backdrop(head: PosedHead, conditions: ShotConditions) -> Picture:
     """A wall: one colour, a gradient and blurred patches, all of it the room's."""
     rng = np.random.default_rng([conditions.background_seed, 1])
-    wall = np.float32(rng.uniform(0.30, 0.80)) + np.float32(rng.normal(0, 0.05, size=3))
+    wall = (rng.uniform(0.30, 0.80) + rng.normal(0, 0.05, size=3)).astype(np.float32)
     patches = cloud(rng, head.shape, (4, 4)) * np.float32(rng.uniform(0.01, 0.06))
     fall = head.frame_x * np.float32(0.05 * rng.normal()) + head.frame_y * np.float32(0.05 * rng.normal())
     return np.clip(wall, 0.1, 0.95)[:, None, None] * (1 + patches + fall)
@@ -42,7 +42,7 @@ def strand_colours(head: PosedHead, who: Anatomy, age: AgeSigns, conditions: Sho
     noise = strand_noise[which.astype(np.intp) % STRANDS]
     grey = np.clip(1.25 * age.greying - 0.12 + 0.16 * noise * min(4 * age.greying, 1.0), 0, 1)
     root = who.hair[:, None, None]
-    colours = root + (np.float32([0.76, 0.75, 0.74])[:, None, None] - root) * grey
+    colours = root + (rgb(0.76, 0.75, 0.74)[:, None, None] - root) * grey
     gloss = 0.85 + 0.10 * noise + 0.18 * conditions.light_hardness * (-head.y * 0.5 + head.x * conditions.light_x)
     return colours * np.clip(gloss, 0.35, 1.35)
 
@@ -68,7 +68,7 @@ def scalp_cover(head: PosedHead, who: Anatomy, age: AgeSigns) -> Plane:
     x = head.face_x - who.parting_x * 0.3
     bare_temples = 0.55 * loss * np.maximum(1 - ((np.abs(x) - 0.36) * np.float32(1 / 0.30)) ** 2, 0)
     hairline = who.hairline_y - 0.30 * loss - bare_temples * 0.5 + 0.62 * x * x - 0.10 * np.abs(x)
-    cap = ramp(hairline - head.face_y, 22) * (1 - 0.75 * smooth_step(np.float32(loss), 0.35, 1.1))
+    cap = ramp(hairline - head.face_y, 22) * (1 - 0.75 * _step(loss, 0.35, 1.1))
     sides = (
         ramp(np.abs(head.x) - head.half_width * 0.90, 22)
         * ramp(0.12 + 0.2 * who.hair_length - head.y, 12)
@@ -86,9 +86,9 @@ def paint_ears(picture: Picture, head: PosedHead, who: Anatomy) -> None:
         return
     for side in SIDES:
         at = head.window_of_outline(side * who.half_width, 0.05, 0.12, 0.25)
-        dx = (head.x[at] - side * (who.half_width * 0.99)) * np.float32(1 / 0.085)
-        dy = (head.y[at] - 0.05) * np.float32(1 / 0.20)
-        distance = dx * dx + dy * dy
+        dx: Plane = (head.x[at] - side * (who.half_width * 0.99)) * np.float32(1 / 0.085)
+        dy: Plane = (head.y[at] - 0.05) * np.float32(1 / 0.20)
+        distance: Plane = dx * dx + dy * dy
         paint(picture[:, *at], ramp(1 - distance, 5), who.skin * 0.80)
         paint(picture[:, *at], 0.5 * ramp(0.35 - distance, 4), who.skin * 0.55)
 
@@ -103,6 +103,10 @@ def paint_body(picture: Picture, head: PosedHead, who: Anatomy, age: AgeSigns, c
     bands = 1 - 0.12 * age.sagging * np.maximum(1 - ((np.abs(head.frame_x) - 0.14) * np.float32(1 / 0.03)) ** 2, 0)
     below = slice(int(max(head.to_pixels(0, 0.2)[1], 0)), head.shape[0])
     paint(picture[:, below], throat[below], who.skin[:, None, None] * (under_chin * lamp_side * bands)[below])
-    cloth = np.float32(CLOTHES[np.random.default_rng([conditions.background_seed, 2]).integers(len(CLOTHES))])
+    cloth = rgb(*CLOTHES[np.random.default_rng([conditions.background_seed, 2]).integers(len(CLOTHES))])
     neckline = 1.28 - 0.28 * np.minimum(np.abs(head.frame_x) * 2, 1) + 0.22 * np.maximum(np.abs(head.frame_x) - 0.5, 0)
     paint(picture[:, below], ramp(head.frame_y - neckline, 16)[below], cloth[:, None, None] * (0.9 * lamp_side)[below])
+
+
+def _step(value: float, low: float, high: float) -> float:
+    return float(smooth_step(np.full(1, value, dtype=np.float32), low, high)[0])

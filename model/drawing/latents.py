@@ -16,7 +16,7 @@ HOSPITAL_IDENTITY_SEEDS_FROM = 10_000_000
 """Identity seeds of demo-hospital patients start here."""
 
 TRAINING_IDENTITY_SEEDS_BELOW = 1_000_000
-"""People drawn for training and its held-out evaluation have identity seeds below this: they share nobody with a hospital."""
+"""People drawn for training and evaluation have identity seeds below this: they share nobody with a hospital."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,10 @@ def draw_two_faces(rng: np.random.Generator, size: int = 320) -> Pixels:
     """(size, size, 3): two people side by side, both plainly visible."""
     half = size // 2
     picture = np.empty((size, size, 3), dtype=np.uint8)
+    room = int(rng.integers(2**31))
     for left, width in ((0, half), (half, size - half)):
         conditions = replace(random_conditions(rng), yaw=0.0, pitch=0.0, blur=0.0, sensor_noise=0.005, exposure=1.0)
+        conditions = replace(conditions, background_seed=room, colour_temperature=0.0)
         drawn = draw_face(random_latents(rng), conditions, size, framing=Framing(zoom=0.52)).pixels
         margin = (size - width) // 2
         picture[:, left : left + width] = drawn[:, margin : margin + width]

@@ -76,12 +76,23 @@ class PosedHead:
         return self._window_around(self.head_to_pixels(x, y), reach_x, reach_y)
 
     def cropped(self, reach_x: float, reach_y: float) -> tuple[PosedHead, Window]:
-        """The part of the planes within reach of the head's centre, as a head of its own, and where it lies in the picture."""
+        """The part of the planes within reach of the head's centre, as a head of its own, and where they lie."""
         at = self.window_of_outline(0.0, 0.0, reach_x, reach_y)
-        names = ("frame_x", "frame_y", "x", "y", "inside", "depth", "face_x", "face_y", "half_width")
-        planes = {name: np.ascontiguousarray(getattr(self, name)[at]) for name in names}
-        corner = self.centre_px[0] - at[1].start, self.centre_px[1] - at[0].start
-        return replace(self, shape=planes["x"].shape, centre_px=corner, **planes), at
+        part = replace(
+            self,
+            shape=self.x[at].shape,
+            centre_px=(self.centre_px[0] - at[1].start, self.centre_px[1] - at[0].start),
+            frame_x=np.ascontiguousarray(self.frame_x[at]),
+            frame_y=np.ascontiguousarray(self.frame_y[at]),
+            x=np.ascontiguousarray(self.x[at]),
+            y=np.ascontiguousarray(self.y[at]),
+            inside=np.ascontiguousarray(self.inside[at]),
+            depth=np.ascontiguousarray(self.depth[at]),
+            face_x=np.ascontiguousarray(self.face_x[at]),
+            face_y=np.ascontiguousarray(self.face_y[at]),
+            half_width=np.ascontiguousarray(self.half_width[at]),
+        )
+        return part, at
 
     def _window_around(self, centre: tuple[float, float], reach_x: float, reach_y: float) -> Window:
         centre_x, centre_y = centre

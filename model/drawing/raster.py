@@ -12,6 +12,15 @@ Picture = NDArray[np.float32]
 """(3, h, w): red, green and blue planes, about 0 to 1; planes are several times faster here than (h, w, 3)."""
 
 
+Colour = NDArray[np.float32]
+"""(3,): red, green, blue, about 0 to 1."""
+
+
+def rgb(red: float, green: float, blue: float) -> Colour:
+    """A colour, about 0 to 1 in each channel."""
+    return np.array([red, green, blue], dtype=np.float32)
+
+
 def bump(dx: Plane, dy: Plane, sx: float, sy: float) -> Plane:
     """A bell of height 1: (1 - s²/4)⁴, a near twin of exp(-s²) that ends smoothly at s = 2."""
     falloff = 1.0 - (dx * (0.5 / sx)) ** 2 - (dy * (0.5 / sy)) ** 2

@@ -1,4 +1,7 @@
-"""The face as a height field, and how a lamp lights it. Lines and folds are grooves: soft light hides them, as it does on people."""
+"""The face as a height field, and how a lamp lights it.
+
+Lines and folds are grooves: soft light hides them, as it does on people.
+"""
 
 from __future__ import annotations
 
@@ -146,7 +149,7 @@ def lighting(relief: Relief, conditions: ShotConditions) -> tuple[Plane, Plane]:
     slope_x[:, 1:-1] = (relief.height[:, 2:] - relief.height[:, :-2]) * np.float32(0.5 / spacing)
     slope_y[1:-1] = (relief.height[2:] - relief.height[:-2]) * np.float32(0.5 / spacing)
     inverse_length = 1 / np.sqrt(1 + slope_x * slope_x + slope_y * slope_y)
-    lamp = np.float32([conditions.light_x, conditions.light_y, 0.95])
+    lamp = np.array([conditions.light_x, conditions.light_y, 0.95], dtype=np.float32)
     lamp /= np.linalg.norm(lamp)
     towards = (lamp[2] - lamp[0] * slope_x - lamp[1] * slope_y) * inverse_length
     hard = conditions.light_hardness

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from model.drawing.anatomy import AgeSigns, Anatomy, FrailtySigns
 from model.drawing.latents import ShotConditions
 from model.drawing.pose import PosedHead
-from model.drawing.raster import Picture, bump, cloud, paint, ramp
+from model.drawing.raster import Picture, Plane, bump, cloud, paint, ramp, rgb
 from model.drawing.relief import SIDES
 
 
@@ -19,7 +19,7 @@ def skin_layer(
     cover_up = 0.75 * conditions.makeup
     pale = 0.85 * frailty.pallor * (1 - 0.5 * conditions.makeup)
     complexion = who.skin * (1 - 0.10 * pale)
-    complexion = complexion + pale * 0.55 * (complexion.mean() * np.float32([1.0, 1.02, 0.97]) - complexion)
+    complexion = complexion + pale * 0.55 * (complexion.mean() * rgb(1.0, 1.02, 0.97) - complexion)
     picture = np.empty((3, *head.shape), dtype=np.float32)
     picture[:] = complexion[:, None, None]
     _mottle(picture, head, who, age, 1 - cover_up, conditions)
@@ -37,7 +37,7 @@ def skin_layer(
             0.13,
             0.055,
             rings,
-            complexion * np.float32([0.50, 0.43, 0.50]),
+            complexion * rgb(0.50, 0.43, 0.50),
         )
     if who.stubble > 0.05:
         _beard_shadow(picture, head, who, age)
@@ -63,7 +63,7 @@ def _paint_bump(
 def _mottle(
     picture: Picture, head: PosedHead, who: Anatomy, age: AgeSigns, bare: float, conditions: ShotConditions
 ) -> None:
-    """Pores and uneven pigment: the person's own patches, rougher with age; the fine grain differs from shot to shot."""
+    """Pores and uneven pigment: the person's patches, rougher with age; the fine grain differs from shot to shot."""
     patches = cloud(np.random.default_rng([who.texture_seed, 2]), head.shape, (17, 17))
     grain = cloud(np.random.default_rng([conditions.shot_seed, 2]), head.shape, (110, 110))
     unevenness = (0.010 + 0.028 * age.rough_skin * bare) * patches + (0.012 + 0.030 * age.rough_skin * bare) * grain
@@ -71,7 +71,7 @@ def _mottle(
 
 
 def _rosy_cheeks(picture: Picture, head: PosedHead, who: Anatomy, strength: float) -> None:
-    rosy = who.skin * np.float32([1.02, 0.80, 0.80])
+    rosy = who.skin * rgb(1.02, 0.80, 0.80)
     for side in SIDES:
         _paint_bump(picture, head, side * 0.42, 0.24, 0.20, 0.16, 0.6 * strength, rosy)
     _paint_bump(picture, head, 0.0, who.nose_y, 0.10, 0.08, 0.35 * strength, rosy)
@@ -80,7 +80,7 @@ def _rosy_cheeks(picture: Picture, head: PosedHead, who: Anatomy, strength: floa
 def _spots(picture: Picture, head: PosedHead, who: Anatomy, strength: float) -> None:
     """One or two moles for life, and age spots in the person's own places, each coming in its own turn."""
     rng = np.random.default_rng([who.texture_seed, 3])
-    brown = who.skin * np.float32([0.62, 0.50, 0.42])
+    brown = who.skin * rgb(0.62, 0.50, 0.42)
     for _ in range(rng.integers(0, 3)):
         x, y = rng.uniform(-0.55, 0.55), rng.uniform(-0.5, 0.75)
         _paint_bump(picture, head, x, y, 0.016, 0.016, 0.8, brown * 0.7)
@@ -103,21 +103,26 @@ def _beard_shadow(picture: Picture, head: PosedHead, who: Anatomy, age: AgeSigns
 def _mouth(
     picture: Picture, head: PosedHead, who: Anatomy, age: AgeSigns, conditions: ShotConditions, pale: float
 ) -> None:
-    """Two lips meeting on a line whose corners follow the expression; lips thin with age and lose colour with frailty."""
+    """Two lips meeting on a line whose corners follow the expression; they thin with age and pale with frailty."""
     width = who.mouth_width * (1 + 0.14 * max(conditions.expression, 0.0))
     lift = 0.045 * conditions.expression - 0.022 * age.marionette_lines
     thickness = who.lip_height * (1 - 0.50 * min(age.lip_thinning, 1.1)) * (1 - 0.12 * max(conditions.expression, 0.0))
-    colour = who.lips + pale * 0.5 * (who.skin * np.float32([0.85, 0.82, 0.88]) - who.lips)
-    colour = colour + 0.6 * conditions.makeup * (np.float32([0.66, 0.16, 0.20]) - colour)
+    colour = who.lips + pale * 0.5 * (who.skin * rgb(0.85, 0.82, 0.88) - who.lips)
+    colour = colour + 0.6 * conditions.makeup * (rgb(0.66, 0.16, 0.20) - colour)
     at = head.window(0.0, who.mouth_y, width * 1.1, 0.16)
     across = head.face_x[at] * np.float32(1 / width)
-    square = across * across
-    below = head.face_y[at] - who.mouth_y + np.float32(lift) * square
-    edge = np.maximum(1 - square, 0)
-    bow = thickness * edge * (1 - 0.22 * np.maximum(1 - square * 12, 0))
+    square: Plane = across * across
+    below: Plane = head.face_y[at] - who.mouth_y + np.float32(lift) * square
+    edge: Plane = np.maximum(1 - square, 0)
+    upper: Plane = thickness * edge * (1 - 0.22 * np.maximum(1 - square * 12, 0))
+    lower: Plane = 1.15 * thickness * edge * np.sqrt(edge)
     sharp = 0.6 * head.pixels_per_unit
-    paint(picture[:, *at], 0.85 * ramp(bow + below, sharp) * ramp(-below, sharp), colour * 0.88)
-    paint(picture[:, *at], 0.85 * ramp(1.15 * thickness * edge * edge**0.5 - below, sharp) * ramp(below, sharp), colour)
+    paint(picture[:, *at], 0.85 * ramp(upper + below, sharp) * ramp(-below, sharp), colour * 0.88)
+    paint(
+        picture[:, *at],
+        0.85 * ramp(lower - below, sharp) * ramp(below, sharp),
+        colour,
+    )
     line = bump(across, below, 0.53, 0.011)
     paint(picture[:, *at], 0.85 * np.minimum(1.6 * line, 1), who.lips * 0.28)
 

@@ -1,4 +1,4 @@
-"""Aligned crops of drawn people, made with the same detector and aligner as scoring, and kept so that they are made once."""
+"""Aligned crops of drawn people, found and aligned as in scoring, and kept so that they are made once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Crops:
 
 
 def make_crops(people: People, photos_each: int, seed: int, *, caption: str = "drawing") -> Crops:
-    """Draw `photos_each` photos of each person, find and align the face; a photo whose face is not found once is left out."""
+    """Draw `photos_each` photos of each person, find and align the face; leave out a photo without exactly one face."""
     detector = MtcnnDetector()
     pixels: list[NDArray[np.uint8]] = []
     persons: list[int] = []
@@ -76,7 +76,7 @@ def _drawing_fingerprint() -> str:
 
 
 DRAWING_FINGERPRINT: str = _drawing_fingerprint()
-"""Of the code that was imported; changes with any file of the drawing, so that crops drawn by other code are not reused."""
+"""Of the code that was imported; changes with any of its files, so that crops drawn by other code are not reused."""
 
 
 def _photos(latents: tuple[FaceLatents, ...], photos_each: int, seed: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:

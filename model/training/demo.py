@@ -102,7 +102,7 @@ def save(
 
 
 def evaluate_and_save(out: Path, held_out_people: int, seed: int, cache: Path) -> ModelRelease:
-    """Measure the networks as they were written (rounded to bfloat16) on held-out people, and write that into the manifest."""
+    """Measure the networks as written (rounded to bfloat16) on held-out people; write that into the manifest."""
     release = ModelRelease.load(out)
     age, survival = release.network("age"), release.network("survival")
     people = simulate_people(held_out_people, HELD_OUT_SEEDS, seed)

@@ -74,7 +74,7 @@ def fit(
 
 
 def augmented(pixels: NDArray[np.uint8], recipe: Recipe, rng: np.random.Generator) -> list[NDArray[np.uint8]]:
-    """Each crop mirrored or not, moved by a few pixels (edges repeated), a little lighter, darker, flatter or harder."""
+    """Each crop mirrored or not, moved by a few pixels (edges repeated), brightness and contrast changed a little."""
     reach, side = recipe.largest_shift_px, pixels.shape[1]
     changed = []
     for crop in pixels:

@@ -23,7 +23,7 @@ def predict(network: BiomarkerNetwork, pixels: NDArray[np.uint8], *, batch: int 
 
 
 def measured(age: BiomarkerNetwork, survival: BiomarkerNetwork, people: People, crops: Crops) -> dict[str, float]:
-    """Metrics over held-out people. Errors are a photo's; concordance takes one photo a person, as a night often has."""
+    """Metrics over held-out people. Errors are a photo's; concordance takes one photo a person."""
     face_ages, log_risks = predict(age, crops.pixels), predict(survival, crops.pixels)
     errors = face_ages - people.biological_ages[crops.person]
     persons, first_photo, photos = np.unique(crops.person, return_index=True, return_counts=True)

@@ -1,7 +1,7 @@
 """Drawn people with simulated survival: the only thing the demo networks ever learn from.
 
-Survival times come from a Cox model in biological age, frailty and sex with a constant baseline hazard, censored at random.
-A network sees the photo, the time and whether it ended in death: never the risk itself. All numbers are ours.
+Survival times come from a Cox model in biological age, frailty and sex with a constant baseline hazard, censored at
+random. A network sees the photo, the time and whether it ended in death: never the risk itself. All numbers are ours.
 """
 
 from __future__ import annotations
