@@ -1,6 +1,7 @@
 """From five landmarks to the 112 x 112 crop that the networks see.
 
-The template is ArcFace's (Deng et al., CVPR 2019) for 112 x 112, which FAHR-Face's released code uses (arXiv 2506.14909).
+The template is ArcFace's (Deng et al., CVPR 2019) for 112 x 112, which the released code of FAHR-Face uses
+(arXiv 2506.14909).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ The default is MTCNN (Zhang et al., IEEE Signal Processing Letters 23, 2016), wi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Protocol
 
@@ -62,7 +62,7 @@ class DetectionSettings:
     """Finds faces from a seventh of the longer side: a clinical portrait's face is far larger."""
     finer: Look = Look(longest_side_px=640, smallest_face_px=28)
     """Only for images in which the first look found nothing."""
-    cascade: CascadeSettings = CascadeSettings()
+    cascade: CascadeSettings = field(default_factory=CascadeSettings)
 
 
 class MtcnnDetector:

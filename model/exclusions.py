@@ -11,10 +11,10 @@ class Exclusion(StrEnum):
 
     EMPTY_FILE = "empty_file"
     NOT_AN_IMAGE = "not_an_image"
+    UNSUPPORTED_FORMAT = "unsupported_format"
     TRUNCATED_HEADER = "truncated_header"
     TRUNCATED_IMAGE = "truncated_image"
     DECODE_FAILED = "decode_failed"
-    TOO_MANY_BYTES = "too_many_bytes"
     TOO_MANY_PIXELS = "too_many_pixels"
     SOURCE_TOO_SMALL = "source_too_small"
     DICOM_WITHOUT_PIXEL_DATA = "dicom_without_pixel_data"
@@ -34,11 +34,11 @@ class Exclusion(StrEnum):
 
 _MEANINGS = {
     Exclusion.EMPTY_FILE: "The file holds no bytes.",
-    Exclusion.NOT_AN_IMAGE: "The bytes are no image of a kind that is read here (JPEG, PNG, TIFF, BMP, DICOM).",
+    Exclusion.NOT_AN_IMAGE: "The bytes are not those of an image.",
+    Exclusion.UNSUPPORTED_FORMAT: "An image of a format that is not decoded here (JPEG, PNG, TIFF, BMP, DICOM).",
     Exclusion.TRUNCATED_HEADER: "The file ends, or makes no sense, before its header says what it is.",
     Exclusion.TRUNCATED_IMAGE: "The file ends before its picture does.",
     Exclusion.DECODE_FAILED: "The picture data are damaged or of an encoding that cannot be decoded.",
-    Exclusion.TOO_MANY_BYTES: "The file is larger than the limit.",
     Exclusion.TOO_MANY_PIXELS: "The header announces more pixels than the limit; nothing was decoded.",
     Exclusion.SOURCE_TOO_SMALL: "The shorter side of the photograph is below the minimum.",
     Exclusion.DICOM_WITHOUT_PIXEL_DATA: "A DICOM object without a picture in it.",

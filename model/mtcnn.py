@@ -74,8 +74,8 @@ class Cascade:
             pixels = torch.from_numpy(np.stack([images[index] for index in indices])).to(self._device)
             pixels = pixels.permute(0, 3, 1, 2).float()
             for scale in self._pyramid(min(shape[:2]), smallest_face_px):
-                size = (int(shape[0] * scale + 1), int(shape[1] * scale + 1))
-                found = self._proposals_at(interpolate(pixels, size=size, mode="area"), scale)
+                level_size = (int(shape[0] * scale + 1), int(shape[1] * scale + 1))
+                found = self._proposals_at(interpolate(pixels, size=level_size, mode="area"), scale)
                 keep = batched_nms(found[:, :4], found[:, 4], found[:, 9].long(), 0.5)
                 found = found[keep].cpu()
                 boxes.append(found[:, :4])
@@ -87,8 +87,8 @@ class Cascade:
         box, score, shift, owner = torch.cat(boxes), torch.cat(scores), torch.cat(shifts), torch.cat(owners)
         keep = batched_nms(box, score, owner, 0.7)
         box, shift, owner = box[keep], shift[keep], owner[keep]
-        size = (box[:, 2:] - box[:, :2]).repeat(1, 2)
-        return _squared((box + shift * size).numpy()), owner.numpy()
+        side = (box[:, 2:] - box[:, :2]).repeat(1, 2)
+        return _squared((box + shift * side).numpy()), owner.numpy()
 
     def _pyramid(self, shortest_side: int, smallest_face_px: int) -> list[float]:
         scale, scales = PROPOSAL_CELL / smallest_face_px, []
@@ -134,7 +134,8 @@ class Cascade:
         shift, points, probability = self._forward(self._output, crops)
         score = probability[:, 1]
         passed = score > self._settings.face_probability
-        boxes, score, shift, points, owners = (a[passed] for a in (boxes, score, shift, points, owners))
+        boxes, score, shift, points = boxes[passed], score[passed], shift[passed], points[passed]
+        owners = owners[passed]
         size = boxes[:, 2:] - boxes[:, :2] + 1
         # The networks count pixels from one, as the authors' MATLAB did: hence the ones.
         landmarks = points.reshape(-1, 2, 5).transpose(0, 2, 1) * size[:, None] + boxes[:, None, :2] - 1

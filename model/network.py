@@ -57,7 +57,7 @@ class BiomarkerNetwork(nn.Module):
                 patch_size=config.patch_px,
                 image_size=config.image_px,
                 hidden_dropout_prob=dropout,
-                attn_implementation=attention,
+                attn_implementation=attention,  # type: ignore[call-arg]
             ),
             add_pooling_layer=False,
         )

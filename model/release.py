@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -29,7 +28,7 @@ from model.network import (
     load_published_state,
     published_state,
 )
-from model.preprocessing import PREPROCESSING_ID
+from model.preprocessing import INPUT_ID, PREPROCESSING_ID
 
 MANIFEST = "manifest.json"
 SHIPPED_RELEASES = Path(__file__).parent / "weights"
@@ -52,7 +51,8 @@ class ModelRelease:
 
     folder: Path
     model_id: str
-    preprocessing_id: str
+    input_id: str
+    """What the networks were trained on (`model.preprocessing.INPUT_ID` at that time)."""
     networks: Mapping[Biomarker, NetworkFile]
     trained_on_synthetic: bool
     training_data: str
@@ -65,6 +65,16 @@ class ModelRelease:
         """One SHA-256 for the whole release: over the biomarkers' names and their files' SHA-256."""
         lines = "".join(f"{name} {self.networks[name].sha256}\n" for name in sorted(self.networks))
         return hashlib.sha256(lines.encode()).hexdigest()
+
+    @property
+    def preprocessing_id(self) -> str:
+        """The way from bytes to network input that this code takes; the other half of a score's key."""
+        return PREPROCESSING_ID
+
+    @property
+    def metrics_json(self) -> str:
+        """The metrics as a JSON object."""
+        return json.dumps(dict(self.metrics), sort_keys=True)
 
     @classmethod
     def load(cls, folder: Path | str, *, verify: bool = True) -> ModelRelease:
@@ -131,7 +141,8 @@ def save_release(
         entries[biomarker] = {"file": file, "sha256": sha256, "config": network.config.to_dict()}
     manifest = {
         "model_id": model_id,
-        "preprocessing_id": PREPROCESSING_ID,
+        "input_id": INPUT_ID,
+        "trained_with_preprocessing_id": PREPROCESSING_ID,
         "networks": entries,
         "trained_on_synthetic": trained_on_synthetic,
         "training_data": training_data,
@@ -187,7 +198,7 @@ def _from_manifest(folder: Path, manifest: dict[str, Any]) -> ModelRelease:
         release = ModelRelease(
             folder=folder,
             model_id=str(manifest["model_id"]),
-            preprocessing_id=str(manifest["preprocessing_id"]),
+            input_id=str(manifest["input_id"]),
             networks=networks,
             trained_on_synthetic=bool(manifest["trained_on_synthetic"]),
             training_data=str(manifest["training_data"]),
@@ -199,6 +210,8 @@ def _from_manifest(folder: Path, manifest: dict[str, Any]) -> ModelRelease:
         raise WeightsRefused(f"the manifest in {folder.name} is incomplete or malformed") from error
     if "age" not in networks or set(networks) - set(BIOMARKERS):
         raise WeightsRefused(f"model {release.model_id} must have an age network and may have a survival network")
+    if release.input_id != INPUT_ID:
+        raise WeightsRefused(f"model {release.model_id} was trained on input {release.input_id}, not {INPUT_ID}")
     return release
 
 
@@ -223,4 +236,4 @@ def _sha256_of(path: Path) -> str:
 def _write_atomically(path: Path, content: bytes) -> None:
     unfinished = path.with_suffix(path.suffix + ".unfinished")
     unfinished.write_bytes(content)
-    os.replace(unfinished, path)
+    unfinished.replace(path)
