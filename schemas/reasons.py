@@ -47,6 +47,7 @@ REASONS: tuple[ReasonCode, ...] = (
     ReasonCode("captured_before_birth", "validate", True, "The capture time is earlier than the patient's birth."),
     ReasonCode("bytes_of_another_patient", "validate", True, "The same bytes are filed under another patient too."),
     ReasonCode("duplicate_bytes", "validate", True, "The same bytes are accepted as another photo of this patient."),
+    ReasonCode("too_many_bytes", "score", True, "The file is larger than the scorer decodes."),
     ReasonCode("truncated_image", "score", True, "The image data break off before the last row."),
     ReasonCode("decode_failed", "score", True, "The image data are damaged or of a kind that cannot be decoded."),
     ReasonCode("no_face", "score", True, "No face was found."),
