@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from jobs.errors import SettingsError
 from jobs.settings import Settings
 from jobs.warehouse import embedded, migrate
+from schemas.migrations import driver_connection
 
 OLDEST_SERVER = 16
 DRIVER = "postgresql+psycopg"
@@ -62,12 +63,12 @@ def connect(url: str, *, role: str | None) -> Engine:
         event.listen(engine, "connect", _role_taker(role))
     try:
         with engine.connect() as connection:
-            version = connection.dialect.server_version_info or (0,)
+            version = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one()) // 10_000
     except sqlalchemy.exc.DBAPIError as error:
         raise _cannot_connect(error, role) from None
-    if version[0] < OLDEST_SERVER:
+    if version < OLDEST_SERVER:
         raise SettingsError(
-            f"The warehouse runs PostgreSQL {version[0]}; {OLDEST_SERVER} or later is needed.",
+            f"The warehouse runs PostgreSQL {version}; {OLDEST_SERVER} or later is needed.",
             next_step="Upgrade the server, or unset FAHR_WAREHOUSE_URL to use the embedded one.",
         )
     return engine
@@ -81,7 +82,7 @@ def copy_rows(connection: Connection, table: str, columns: Sequence[str], rows: 
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
         sql.Identifier(*table.split(".")), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
-    with connection.connection.cursor() as cursor:
+    with driver_connection(connection).cursor() as cursor:
         cursor.adapters.register_dumper(dict, JsonbDumper)
         with cursor.copy(statement) as copy:
             for row in rows:

