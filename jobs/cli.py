@@ -55,7 +55,7 @@ def _spark_stage(stage: Callable[..., dict[str, int]], name: str, night: date) -
 
     settings = load_settings()
     engine = open_warehouse(settings)
-    with LazySpark(settings, name) as spark:
+    with LazySpark(settings, name, scores=name == "score") as spark:
         _say(name, stage(settings=settings, engine=engine, spark=spark, night=night))
 
 

@@ -72,8 +72,8 @@ def land(
 ) -> Landed:
     """Read the bytes of every task's photo and write the landed ones as the partition of `run_id`.
 
-    Memory is bounded: a worker holds one Arrow batch of at most `settings.pull_batch_bytes` (or one larger photo), and a
-    task writes row groups of a few megabytes.
+    Memory is bounded: a worker holds one Arrow batch of at most `settings.pull_batch_bytes` (or one larger photo), and
+    a task writes row groups of a few megabytes.
 
     Raises:
         RuntimeError: Spark ended well but the outcomes do not add up to the tasks.
@@ -134,16 +134,31 @@ def _load_patients(engine: Engine, night: date) -> Patients:
 def _task_frame(spark: SparkSession, tasks: Sequence[LandingTask]) -> DataFrame:
     """The tasks as a small frame, in as many partitions as keep every core busy and every file small."""
     rows = [
-        (task.photo_id, task.photo.source, task.photo.locator, task.photo.person_id, task.photo.captured_at,
-         task.photo.opted_out)
+        {
+            "photo_id": task.photo_id,
+            "source": task.photo.source,
+            "locator": task.photo.locator,
+            "person_id": task.photo.person_id,
+            "captured_at": task.photo.captured_at,
+            "opted_out": task.photo.opted_out,
+        }
         for task in tasks
-    ]  # fmt: skip
-    schema = (
-        "photo_id long, source string, locator string, person_id long, captured_at timestamp_ntz, opted_out boolean"
-    )
+    ]
     cores = spark.sparkContext.defaultParallelism
     partitions = max(min(2 * cores, len(rows)), -(-len(rows) // PHOTOS_PER_TASK))
-    return spark.createDataFrame(spark.sparkContext.parallelize(rows, partitions), schema)
+    return spark.createDataFrame(pa.Table.from_pylist(rows, schema=_TASK_SCHEMA)).repartition(partitions)
+
+
+_TASK_SCHEMA = pa.schema(
+    [
+        pa.field("photo_id", pa.int64(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("locator", pa.string(), nullable=False),
+        pa.field("person_id", pa.int64()),
+        pa.field("captured_at", pa.timestamp("us")),
+        pa.field("opted_out", pa.bool_(), nullable=False),
+    ]
+)
 
 
 def _spark_schema() -> Any:

@@ -27,7 +27,7 @@ def nightly(*, settings: Settings, engine: Engine, night: date) -> dict[str, dic
     """
     partial: PartialNight | None = None
     counts: dict[str, dict[str, int]] = {}
-    with LazySpark(settings, "nightly") as spark:
+    with LazySpark(settings, "nightly", scores=True) as spark:
         try:
             counts["pull"] = pull(settings=settings, engine=engine, spark=spark, night=night)
         except PartialNight as error:

@@ -21,11 +21,13 @@ class LazySpark:
     Args:
         settings: where Spark runs and how much memory it has.
         name: name of the application, shown by Spark's own pages.
+        scores: whether its workers will run the networks.
     """
 
-    def __init__(self, settings: Settings, name: str) -> None:
+    def __init__(self, settings: Settings, name: str, *, scores: bool = False) -> None:
         self._settings = settings
         self._name = name
+        self._scores = scores
         self._session: SparkSession | None = None
 
     def __enter__(self) -> LazySpark:
@@ -42,11 +44,11 @@ class LazySpark:
     def session(self) -> SparkSession:
         """The session, on `settings.spark_master` or on the master that spark-submit named."""
         if self._session is None:
-            self._session = _start(self._settings, self._name)
+            self._session = _start(self._settings, self._name, self._scores)
         return self._session
 
 
-def _start(settings: Settings, name: str) -> SparkSession:
+def _start(settings: Settings, name: str, scores: bool) -> SparkSession:
     os.environ.setdefault("JAVA_HOME", java_home(settings.home))
     # Workers must run this environment's Python, whatever `python3` the PATH holds.
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
@@ -58,6 +60,6 @@ def _start(settings: Settings, name: str) -> SparkSession:
     builder = SparkSession.builder.appName(f"fahr {name}")
     if "PYSPARK_GATEWAY_PORT" not in os.environ:  # else spark-submit started the JVM and chose the master
         builder = builder.master(settings.spark_master)
-    for key, value in submit_conf(settings).items():
+    for key, value in submit_conf(settings, scores=scores).items():
         builder = builder.config(key, value)
     return builder.getOrCreate()

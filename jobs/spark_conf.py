@@ -8,8 +8,10 @@ from pathlib import Path
 from jobs.settings import Settings
 
 
-def submit_conf(settings: Settings) -> dict[str, str]:
+def submit_conf(settings: Settings, *, scores: bool = False) -> dict[str, str]:
     """Every Spark setting a job needs, for photos that weigh megabytes each.
+
+    A session that `scores` has a Python daemon that loads the networks once for all its workers.
 
     Batches are kept small in rows (a 12-megapixel photo is some 5 MB) and in bytes, so memory does not grow with the
     night: the Parquet reader hands over 16 rows at a time, and a split holds at most 16 MiB.
@@ -39,6 +41,8 @@ def submit_conf(settings: Settings) -> dict[str, str]:
     }
     if settings.spark_master.startswith("local"):
         conf |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    if scores:
+        conf |= {"spark.python.daemon.module": "jobs.scoring_daemon", "spark.executorEnv.FAHR_MODEL": settings.model}
     return conf
 
 

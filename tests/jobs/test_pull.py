@@ -19,13 +19,11 @@ NIGHT = date(2026, 3, 2)
 
 
 @pytest.fixture
-def share(settings, engine) -> Path:
+def share(settings, owner_engine) -> Path:
     """An empty share with two known patients."""
     settings.share.mkdir(parents=True)
-    with engine.begin() as connection:
-        connection.execute(text("SET ROLE NONE"))
+    with owner_engine.begin() as connection:
         connection.execute(text("INSERT INTO hospital.patient_id_map VALUES ('M1', 1), ('M2', 2)"))
-        connection.execute(text("SET ROLE fahr_loader"))
     return settings.share
 
 
@@ -33,9 +31,8 @@ def _photo(seed: int) -> bytes:
     return jpeg_bytes(np.random.default_rng(seed).integers(0, 255, (60, 80, 3), dtype=np.uint8))
 
 
-def _register(engine, key: str, path: str, *, mrn: str = "M1", registered: str = "2026-03-01 09:00") -> None:
-    with engine.begin() as connection:
-        connection.execute(text("SET ROLE NONE"))
+def _register(owner_engine, key: str, path: str, *, mrn: str = "M1", registered: str = "2026-03-01 09:00") -> None:
+    with owner_engine.begin() as connection:
         connection.execute(
             text(
                 "INSERT INTO hospital.photo_manifest VALUES (:key, :mrn, :path, '2026-02-28 10:00', :registered)"
@@ -43,7 +40,6 @@ def _register(engine, key: str, path: str, *, mrn: str = "M1", registered: str =
             ),
             {"key": key, "mrn": mrn, "path": path, "registered": registered},
         )
-        connection.execute(text("SET ROLE fahr_loader"))
 
 
 def _ledger(engine) -> dict[str, tuple]:
@@ -52,10 +48,10 @@ def _ledger(engine) -> dict[str, tuple]:
         return {row["source_key"]: row for row in rows}
 
 
-def test_a_photo_lands_with_its_bytes_hash_and_header(settings, engine, spark, share):
+def test_a_photo_lands_with_its_bytes_hash_and_header(settings, engine, owner_engine, spark, share):
     content = _photo(1)
     (share / "a.jpg").write_bytes(content)
-    _register(engine, "k1", "a.jpg")
+    _register(owner_engine, "k1", "a.jpg")
     counts = pull(settings=settings, engine=engine, spark=spark, night=NIGHT)
     assert counts == {"listed": 1, "landed": 1}
     row = _ledger(engine)["k1"]
@@ -67,10 +63,10 @@ def test_a_photo_lands_with_its_bytes_hash_and_header(settings, engine, spark, s
     assert [(photo["photo_id"], photo["content"]) for photo in landed] == [(row["photo_id"], content)]
 
 
-def test_a_second_pull_of_the_same_night_changes_nothing(settings, engine, spark, share):
+def test_a_second_pull_of_the_same_night_changes_nothing(settings, engine, owner_engine, spark, share):
     (share / "a.jpg").write_bytes(_photo(1))
-    _register(engine, "k1", "a.jpg")
-    _register(engine, "k2", "not-there.jpg")
+    _register(owner_engine, "k1", "a.jpg")
+    _register(owner_engine, "k2", "not-there.jpg")
     pull(settings=settings, engine=engine, spark=spark, night=NIGHT)
     before = _ledger(engine)
     pull(settings=settings, engine=engine, spark=spark, night=NIGHT)
@@ -79,16 +75,18 @@ def test_a_second_pull_of_the_same_night_changes_nothing(settings, engine, spark
         assert connection.execute(text("SELECT count(*) FROM fahr.run_v1")).scalar_one() == 1
 
 
-def test_only_what_was_registered_up_to_the_night_is_pulled(settings, engine, spark, share):
+def test_only_what_was_registered_up_to_the_night_is_pulled(settings, engine, owner_engine, spark, share):
     (share / "a.jpg").write_bytes(_photo(1))
-    _register(engine, "today", "a.jpg", registered="2026-03-02 23:59")
-    _register(engine, "tomorrow", "a.jpg", registered="2026-03-03 00:00")
+    _register(owner_engine, "today", "a.jpg", registered="2026-03-02 23:59")
+    _register(owner_engine, "tomorrow", "a.jpg", registered="2026-03-03 00:00")
     pull(settings=settings, engine=engine, spark=spark, night=NIGHT)
     assert list(_ledger(engine)) == ["today"]
 
 
-def test_a_missing_file_is_tried_again_on_later_nights_and_lands_when_it_comes(settings, engine, spark, share):
-    _register(engine, "k1", "late.jpg")
+def test_a_missing_file_is_tried_on_later_nights_until_it_comes(
+    settings, engine, owner_engine, spark, share
+):
+    _register(owner_engine, "k1", "late.jpg")
     pull(settings=settings, engine=engine, spark=spark, night=NIGHT)
     assert _ledger(engine)["k1"]["reason_code"] == "file_missing"
     pull(settings=settings, engine=engine, spark=spark, night=date(2026, 3, 3))
@@ -99,45 +97,47 @@ def test_a_missing_file_is_tried_again_on_later_nights_and_lands_when_it_comes(s
     assert (row["reason_code"], row["photo_id"], row["first_seen_on"]) == (None, 1, NIGHT)
 
 
-def test_a_changed_photo_lands_anew_under_its_number(settings, engine, spark, share):
+def test_a_changed_photo_lands_anew_under_its_number(settings, engine, owner_engine, spark, share):
     (share / "a.jpg").write_bytes(_photo(1))
-    _register(engine, "k1", "a.jpg")
+    _register(owner_engine, "k1", "a.jpg")
     pull(settings=settings, engine=engine, spark=spark, night=NIGHT)
     (share / "a.jpg").write_bytes(_photo(9))
-    _register(engine, "k1", "a.jpg", registered="2026-03-03 08:00")
+    _register(owner_engine, "k1", "a.jpg", registered="2026-03-03 08:00")
     pull(settings=settings, engine=engine, spark=spark, night=date(2026, 3, 3))
     row = _ledger(engine)["k1"]
     assert (row["photo_id"], row["content_sha256"]) == (1, hashlib.sha256(_photo(9)).hexdigest())
 
 
-def test_paths_and_links_that_leave_the_share_are_refused(settings, engine, spark, share, tmp_path):
+def test_paths_and_links_that_leave_the_share_are_refused(settings, engine, owner_engine, spark, share, tmp_path):
     (tmp_path / "secret.jpg").write_bytes(_photo(1))
     (share / "link.jpg").symlink_to(tmp_path / "secret.jpg")
     for number, path in enumerate(("../secret.jpg", str(tmp_path / "secret.jpg"), "link.jpg")):
-        _register(engine, f"k{number}", path)
+        _register(owner_engine, f"k{number}", path)
     counts = pull(settings=settings, engine=engine, spark=spark, night=NIGHT)
     assert counts == {"listed": 3, "landed": 0, "outside_photo_root": 3}
 
 
-def test_photos_of_a_person_who_opted_out_are_not_read(settings, engine, spark, share):
+def test_photos_of_a_person_who_opted_out_are_not_read(settings, engine, owner_engine, spark, share):
     (share / "a.jpg").write_bytes(_photo(1))
     store_as_dicom(np.zeros((60, 80, 3), np.uint8), settings.home / "hospital" / "dicom" / "b.dcm", mrn="M2")
-    _register(engine, "k1", "a.jpg", mrn="M2")
-    with engine.begin() as connection:
-        connection.execute(text("SET ROLE NONE"))
+    _register(owner_engine, "k1", "a.jpg", mrn="M2")
+    with owner_engine.begin() as connection:
         connection.execute(text("INSERT INTO hospital.opt_out VALUES (2, '2026-01-01')"))
-        connection.execute(text("SET ROLE fahr_loader"))
-    assert pull(settings=settings, engine=engine, spark=spark, night=NIGHT) == {"listed": 2, "landed": 0, "opted_out": 2}
+    assert pull(settings=settings, engine=engine, spark=spark, night=NIGHT) == {
+        "listed": 2,
+        "landed": 0,
+        "opted_out": 2,
+    }
 
 
-def test_a_file_over_the_limit_is_not_landed(settings, engine, spark, share):
+def test_a_file_over_the_limit_is_not_landed(settings, engine, owner_engine, spark, share):
     (share / "big.jpg").write_bytes(b"\xff\xd8" + bytes(2**20))
-    _register(engine, "k1", "big.jpg")
+    _register(owner_engine, "k1", "big.jpg")
     small = settings.model_copy(update={"max_photo_bytes": 2**20})
     assert pull(settings=small, engine=engine, spark=spark, night=NIGHT)["file_too_large"] == 1
 
 
-def test_a_dicom_photo_finds_its_person_through_the_id_map(settings, engine, spark, share):
+def test_a_dicom_photo_finds_its_person_through_the_id_map(settings, engine, owner_engine, spark, share):
     folder = settings.home / "hospital" / "dicom"
     store_as_dicom(np.zeros((60, 80, 3), np.uint8), folder / "known.dcm", mrn="M2")
     store_as_dicom(np.zeros((60, 80, 3), np.uint8), folder / "unknown.dcm", mrn="M77")
@@ -148,19 +148,19 @@ def test_a_dicom_photo_finds_its_person_through_the_id_map(settings, engine, spa
     assert ledger["known.dcm"]["sop_class_uid"] == "1.2.840.10008.5.1.4.1.1.77.1.4"
 
 
-def test_a_share_that_is_not_mounted_condemns_nothing(settings, engine, spark):
-    _register(engine, "k1", "a.jpg")
+def test_a_share_that_is_not_mounted_condemns_nothing(settings, engine, owner_engine, spark):
+    _register(owner_engine, "k1", "a.jpg")
     with pytest.raises(PartialNight) as partial:
         pull(settings=settings, engine=engine, spark=spark, night=NIGHT)
     assert partial.value.exit_code == 14
     assert _ledger(engine) == {}
 
 
-def test_what_a_killed_pull_left_is_removed(settings, engine, spark, share):
+def test_what_a_killed_pull_left_is_removed(settings, engine, owner_engine, spark, share):
     orphan = settings.landing / "pull=00000000-0000-0000-0000-000000000000"
     orphan.mkdir(parents=True)
     (share / "a.jpg").write_bytes(_photo(1))
-    _register(engine, "k1", "a.jpg")
+    _register(owner_engine, "k1", "a.jpg")
     pull(settings=settings, engine=engine, spark=spark, night=NIGHT)
     assert not orphan.exists()
     assert len(list(settings.landing.iterdir())) == 1

@@ -1,0 +1,28 @@
+"""Spark's Python daemon for scoring: heavy imports and the networks once an executor, shared by its forked workers.
+
+Spark forks its Python workers from this process (`spark.python.daemon.module`), so that what is loaded here is loaded
+once and its memory shared, copy on write. CUDA must not be touched before a fork: where there is a GPU, only the
+imports are made here and each worker loads the networks onto its own device.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jobs.scoring_worker import photo_scorer
+from jobs.settings import load_settings
+from model.release import find_release
+
+
+def preload() -> None:
+    """Load what every worker needs."""
+    settings = load_settings()
+    if settings.score_device == "cpu" or not Path("/dev/nvidiactl").exists():
+        photo_scorer(str(find_release(settings.model).folder), "cpu", settings.score_batch_size)
+
+
+if __name__ == "__main__":
+    from pyspark.daemon import manager
+
+    preload()
+    manager()
