@@ -20,7 +20,7 @@ SPARSE_LEVEL_PERSONS = 5
 """A level with fewer persons carries a warning (ours)."""
 
 SMALLEST_SINGULAR_SHARE = 1e-6
-"""Columns are collinear when the smallest singular value of the standardised matrix falls below this share of the largest."""
+"""Columns are collinear when the standardised matrix's smallest singular value is below this share of its largest."""
 
 
 def check_before_fitting(

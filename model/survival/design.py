@@ -1,7 +1,7 @@
 """From covariates as declared to the columns of a design matrix, and the meaning of each column.
 
-A `Design` is learnt from one frame (standard deviations, quartile cut points, levels present) and may then be applied to
-other persons, so that a cross-fitted model never takes even a cut point from the persons it predicts.
+A `Design` is learnt from one frame (standard deviations, quartile cut points, levels present) and may then be applied
+to other persons, so that a cross-fitted model never takes even a cut point from the persons it predicts.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Covariate:
     Attributes:
         name: its name in tables, for example `face_age_quartile`.
         column: column of the frame it is read from.
-        kind: `continuous` (one term), `categorical` (a term for each level but the reference), or `quartile` (the column
-            cut at its quartiles; terms Q2, Q3, Q4 against Q1).
+        kind: `continuous` (one term), `categorical` (a term for each level but the reference), or `quartile` (the
+            column cut at its quartiles; terms Q2, Q3, Q4 against Q1).
         per: for continuous: how much of the column is one unit of the term, or None for one standard deviation.
         unit: for continuous: the unit of the column, in words (`years`).
         levels: for categorical: every level, reference included.

@@ -5,9 +5,9 @@
 -- caps the time and the event. Covariates are the last ones known on the day of the index. Null: not known; such persons
 -- are counted and left out by the job.
 WITH session AS (
-    SELECT person_id, captured_on, face_age_years, face_survival_log_risk
+    SELECT person_id, session_on, face_age_years, face_survival_log_risk
     FROM fahr.session_score
-    WHERE is_current_model AND person_id IS NOT NULL AND captured_on <= :night
+    WHERE is_current_model AND person_id IS NOT NULL AND session_on <= :night
 ),
 radiotherapy AS (
     SELECT person_id, min(procedure_date) AS started_on
@@ -21,8 +21,8 @@ index_session AS (
     LEFT JOIN radiotherapy USING (person_id)
     ORDER BY
         session.person_id,
-        coalesce(abs(session.captured_on - radiotherapy.started_on) <= 90, false) DESC,
-        session.captured_on
+        coalesce(abs(session.session_on - radiotherapy.started_on) <= 90, false) DESC,
+        session.session_on
 ),
 followup AS (
     SELECT
@@ -31,7 +31,7 @@ followup AS (
     FROM index_session
     JOIN cdm.observation_period AS period
         ON period.person_id = index_session.person_id
-        AND index_session.captured_on BETWEEN period.observation_period_start_date AND period.observation_period_end_date
+        AND index_session.session_on BETWEEN period.observation_period_start_date AND period.observation_period_end_date
     GROUP BY index_session.person_id
 ),
 died AS (
@@ -51,7 +51,7 @@ cancer AS (
     FROM index_session
     JOIN cdm.condition_occurrence AS condition
         ON condition.person_id = index_session.person_id
-        AND condition.condition_start_date <= index_session.captured_on
+        AND condition.condition_start_date <= index_session.session_on
     WHERE condition.condition_concept_id BETWEEN 2000000101 AND 2000000106
     ORDER BY index_session.person_id, condition.condition_start_date DESC, condition.condition_concept_id
 ),
@@ -67,7 +67,7 @@ stage_group AS (
     FROM index_session
     JOIN cdm.measurement
         ON measurement.person_id = index_session.person_id
-        AND measurement.measurement_date <= index_session.captured_on
+        AND measurement.measurement_date <= index_session.session_on
     WHERE measurement.measurement_concept_id = 2000000200
     ORDER BY index_session.person_id, measurement.measurement_date DESC, measurement.measurement_id
 ),
@@ -78,7 +78,7 @@ performance AS (
     FROM index_session
     JOIN cdm.observation
         ON observation.person_id = index_session.person_id
-        AND observation.observation_date <= index_session.captured_on
+        AND observation.observation_date <= index_session.session_on
     WHERE observation.observation_concept_id = 2000000300
     ORDER BY index_session.person_id, observation.observation_date DESC, observation.observation_id
 ),
@@ -93,10 +93,14 @@ birth AS (
 )
 SELECT
     index_session.person_id,
-    index_session.captured_on AS index_date,
-    (least(followup.ends_on, died.died_on) - index_session.captured_on) / 365.25 AS followup_years,
+    index_session.session_on AS index_date,
+    -- least() passes over nulls: without this, somebody never observed would be followed until death.
+    CASE
+        WHEN followup.ends_on IS NOT NULL
+        THEN (least(followup.ends_on, died.died_on) - index_session.session_on) / 365.25
+    END AS followup_years,
     coalesce(died.died_on <= followup.ends_on, false) AS event,
-    (index_session.captured_on - birth.born_on) / 365.25 AS age_years,
+    (index_session.session_on - birth.born_on) / 365.25 AS age_years,
     CASE birth.gender_concept_id WHEN 8532 THEN 'female' WHEN 8507 THEN 'male' END AS sex,
     cancer.site,
     stage_group.stage,

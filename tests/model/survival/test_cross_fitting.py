@@ -57,9 +57,8 @@ def test_own_covariates_do_not_shape_the_model(people):
     changed = people.copy()
     changed.loc[5, "score"] = 40.0
     after = predictions(changed)
-    same_fold = (before["fold"] == before.loc[people.loc[5, "person_id"], "fold"]) & (
-        before.index != people.loc[5, "person_id"]
-    )
+    person = people.loc[5, "person_id"]
+    same_fold = (before["fold"] == before.loc[person, "fold"]) & (before.index != person)
     assert (after.loc[same_fold, "log_risk"] == before.loc[same_fold, "log_risk"]).all()
 
 
@@ -79,7 +78,7 @@ def test_fold_depends_on_the_person_alone(people):
 
 
 def test_a_refused_refit_refuses_all_predictions(people):
-    with pytest.raises(FitRefused, match="without fold .: no events"):
+    with pytest.raises(FitRefused, match=r"without fold .: no events"):
         cross_fitted_risk(people.assign(event=False), COVARIATES, folds=5, horizons_years=(1.0,))
     with pytest.raises(FitRefused, match="nobody was followed for 50 years"):
         cross_fitted_risk(people, COVARIATES, folds=5, horizons_years=(50.0,))

@@ -1,0 +1,193 @@
+"""A warehouse as after a night, filled through its tables: the demo's patients, and scores made up from the truth.
+
+No photograph is drawn and no network runs: for tests of what comes after publishing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from datetime import date, datetime, time
+
+import numpy as np
+from sqlalchemy import Connection, Engine, text
+
+from jobs.demo.cdm_tables import write_cdm
+from jobs.demo.population import DEMO_NIGHT, admit_patients
+from jobs.demo.sessions import Session, plan_sessions
+from jobs.runs import code_version
+from jobs.warehouse.connection import copy_rows
+from jobs.warehouse.migrate import migrate
+
+MODEL_ID, PREPROCESSING_ID, WEIGHTS = "fahr-test-1", "p-test", "ab" * 32
+
+REFUSED = {"file_missing": 1, "not_an_image": 2, "no_face": 3, "scorer_unavailable": 2}
+"""Photos without a score, by reason."""
+
+
+def fill_hospital(owner: Engine, *, patients: int = 200, seed: int = 7, night: date = DEMO_NIGHT) -> int:
+    """Fill `cdm` and the ledger of one night; returns the number of photos listed."""
+    admitted = admit_patients(patients, seed)
+    sessions = plan_sessions(admitted, seed)
+    with owner.begin() as connection:
+        connection.execute(text("CREATE SCHEMA IF NOT EXISTS cdm"))
+        write_cdm(connection, admitted, sessions)
+    migrate(owner)
+    with owner.begin() as connection:
+        return fill_ledger(connection, sessions, seed=seed, night=night)
+
+
+def fill_ledger(connection: Connection, sessions: list[Session], *, seed: int, night: date) -> int:
+    """Runs, photos, decisions and scores of one night."""
+    rng = np.random.default_rng(seed)
+    photos = [session for session in sessions for _ in range(session.photos)]
+    refused = [reason for reason, count in REFUSED.items() for _ in range(count)]
+    accepted = len(photos) + REFUSED["no_face"] + REFUSED["scorer_unavailable"]
+    runs = {
+        "pull": {"listed": len(photos) + len(refused), "landed": len(photos) + len(refused) - 1, "file_missing": 1},
+        "validate": {"accepted": accepted, "not_an_image": 2},
+        "score": {"pending": accepted, "scored": len(photos), "rejected": 3, "failed": 2},
+        "publish": {"scored": len(photos), "rejected": 3, "failed": 2},
+    }
+    run_ids = {stage: uuid.UUID(int=rng.integers(2**62)) for stage in runs}
+    copy_rows(
+        connection,
+        "fahr.run_v1",
+        ("run_id", "stage", "logical_date", "status", "finished_at", "model_id", "code_version", "counts", "exit_code"),
+        [
+            (run_ids[stage], stage, night, "succeeded", datetime.combine(night, time(23)), MODEL_ID, code_version(),
+             json.dumps(counts), 0)
+            for stage, counts in runs.items()
+        ],
+    )  # fmt: skip
+    register_model(connection, run_ids["score"], night)
+    scored = [_photo(number, session, run_ids["pull"], night) for number, session in enumerate(photos, start=1)]
+    unscored = [
+        {**_photo(len(photos) + number, photos[number], run_ids["pull"], night), "reason": reason}
+        for number, reason in enumerate(refused, start=1)
+    ]
+    for photo in unscored:
+        if photo["reason"] == "file_missing":
+            photo.update(content_sha256=None, landing_run_id=None, reason_code="file_missing")
+    _copy(connection, "fahr.photo_v1", [_without(photo, "reason") for photo in scored + unscored])
+    decisions = [(photo, None) for photo in scored] + [
+        (photo, photo["reason"] if photo["reason"] == "not_an_image" else None)
+        for photo in unscored
+        if photo["content_sha256"]
+    ]
+    _copy(
+        connection,
+        "fahr.validation_v1",
+        [
+            {
+                "photo_id": photo["photo_id"],
+                "content_sha256": photo["content_sha256"],
+                "accepted": reason is None,
+                "reason_code": reason,
+                "failed_rules": [reason] if reason else [],
+                "decided_on": night,
+                "run_id": run_ids["validate"],
+            }
+            for photo, reason in decisions
+        ],
+    )
+    _copy(
+        connection,
+        "fahr.face_score_v1",
+        [
+            {
+                **_key(photo["content_sha256"], run_ids["score"]),
+                **_scores(session, rng),
+                "detection_probability": 0.999,
+                "face_width_px": 240.0,
+                "sharpness": 80.0,
+                "scored_on": night,
+            }
+            for photo, session in zip(scored, photos, strict=True)
+        ],
+    )
+    _copy(
+        connection,
+        "fahr.score_failure_v1",
+        [
+            {
+                **_key(photo["content_sha256"], run_ids["score"]),
+                "reason_code": photo["reason"],
+                "first_failed_on": night,
+                "last_failed_on": night,
+            }
+            for photo in unscored
+            if photo["reason"] in ("no_face", "scorer_unavailable")
+        ],
+    )
+    return len(scored) + len(unscored)
+
+
+def register_model(connection: Connection, run_id: uuid.UUID, night: date) -> None:
+    """The release every score of this hospital is of; it says that it was trained on synthetic faces."""
+    _copy(
+        connection,
+        "fahr.model_version_v1",
+        [
+            {
+                "model_id": MODEL_ID,
+                "preprocessing_id": PREPROCESSING_ID,
+                "weights_sha256": WEIGHTS,
+                "trained_on_synthetic": True,
+                "training_data": "Drawn faces.",
+                "licence": "Apache-2.0",
+                "intended_use": "Tests.",
+                "metrics": "{}",
+                "registered_on": night,
+                "is_current": True,
+                "run_id": run_id,
+            }
+        ],
+    )
+
+
+def _photo(number: int, session: Session, pull_run: uuid.UUID, night: date) -> dict[str, object]:
+    return {
+        "photo_id": number,
+        "source": session.source,
+        "source_key": f"key-{number}",
+        "source_version": "1",
+        "person_id": session.patient.person_id,
+        "captured_at": datetime.combine(session.day, time(9)),
+        "content_sha256": hashlib.sha256(str(number).encode()).hexdigest(),
+        "byte_count": 1000,
+        "image_format": "jpeg",
+        "landing_run_id": pull_run,
+        "reason_code": None,
+        "first_seen_on": night,
+        "last_tried_on": night,
+        "run_id": pull_run,
+    }
+
+
+def _key(content_sha256: object, run_id: uuid.UUID) -> dict[str, object]:
+    return {
+        "content_sha256": content_sha256,
+        "model_id": MODEL_ID,
+        "preprocessing_id": PREPROCESSING_ID,
+        "weights_sha256": WEIGHTS,
+        "code_version": code_version(),
+        "run_id": run_id,
+    }
+
+
+def _scores(session: Session, rng: np.random.Generator) -> dict[str, float]:
+    face = session.patient.face_on(session.day)
+    return {
+        "face_age_years": face.biological_age + float(rng.normal(0, 3)),
+        "face_survival_log_risk": 0.03 * (face.biological_age - 60) + 0.45 * face.frailty + float(rng.normal(0, 0.2)),
+    }
+
+
+def _without(row: dict[str, object], key: str) -> dict[str, object]:
+    return {name: value for name, value in row.items() if name != key}
+
+
+def _copy(connection: Connection, table: str, rows: list[dict[str, object]]) -> None:
+    copy_rows(connection, table, list(rows[0]), (tuple(row.values()) for row in rows))
