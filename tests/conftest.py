@@ -15,6 +15,7 @@ from jobs.settings import Settings
 from jobs.warehouse import embedded
 from jobs.warehouse.connection import connect, open_warehouse
 from jobs.warehouse.migrate import migrate
+from schemas.migrations import execute_script
 
 TEMPLATE = "fahr_template"
 _numbers = itertools.count(1)
@@ -84,3 +85,12 @@ def execute_alone(url: str, statement: str) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(statement))
     engine.dispose()
+
+
+@pytest.fixture
+def small_warehouse(owner_engine: Engine) -> Engine:
+    """The fresh warehouse filled by small_warehouse.sql: 80 persons with scores, and every other fate of a photo."""
+    with owner_engine.begin() as connection:
+        execute_script(connection, Path(__file__).with_name("small_warehouse.sql").read_text())
+    migrate(owner_engine)
+    return owner_engine

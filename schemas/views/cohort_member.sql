@@ -11,7 +11,7 @@ SELECT
     member.face_age_years,
     member.face_age_years - round(member.age_years::numeric, 1)::double precision AS face_age_gap_years,
     member.face_survival_log_risk,
-    member.covariates,
+    member.covariates - '{age_years,face_age_years,face_survival_log_risk}'::text[] AS covariates,
     member.model_id,
     member.run_id
 FROM fahr.cohort_member_v1 AS member
@@ -22,3 +22,4 @@ COMMENT ON COLUMN fahr.cohort_member.cohort IS 'Name of the cohort.';
 COMMENT ON COLUMN fahr.cohort_member.is_latest IS 'True for the latest analysis of the cohort.';
 COMMENT ON COLUMN fahr.cohort_member.age_years IS 'Chronological age at index, years to one decimal.';
 COMMENT ON COLUMN fahr.cohort_member.face_age_gap_years IS 'FaceAge minus chronological age at index, years: positive looks older.';
+COMMENT ON COLUMN fahr.cohort_member.covariates IS 'The declared covariates by name, without those that have a column.';
