@@ -66,9 +66,9 @@ class ExclusionThresholds:
 
     source_px: int = 160
     """Shorter side of the photograph below which it is excluded (rule of the model's predecessor)."""
-    face_probability: float = 0.90
+    face_probability: float = 0.80
     """Detection probability below which something found is not counted as a face."""
-    clear_face_probability: float = 0.95
+    clear_face_probability: float = 0.85
     """Detection probability below which the only face found counts as obscured (POOR_QUALITY)."""
     face_px: float = 36.0
     """Width of the face box, in pixels of the photograph, below which the face is too small."""
