@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.schema import CreateSchema
 from sqlalchemy_omopcdm import OMOPCDMModelBase
 
 from jobs.demo import vocabulary
@@ -45,8 +46,9 @@ def write_cdm(connection: Connection, patients: Sequence[Patient], sessions: Seq
     Returns:
         Rows written, by table.
     """
-    metadata = cdm_metadata()
-    metadata.create_all(connection)
+    connection.execute(CreateSchema("cdm", if_not_exists=True))
+    connection.execute(text("COMMENT ON SCHEMA cdm IS 'SYNTHETIC: OMOP CDM 5.4 records of patients who never lived.'"))
+    cdm_metadata().create_all(connection)
     tables = {**_vocabulary_rows(), **_hospital_rows(), **_record_rows(patients, sessions)}
     return {table: _copy(connection, table, rows) for table, rows in tables.items()}
 

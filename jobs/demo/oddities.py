@@ -89,7 +89,7 @@ ODD_IN_DICOM_FOLDER: tuple[Oddity, ...] = (
     Oddity("dicom_without_pixel_data", dicom_files.without_pixel_data, "dicom_without_pixel_data", extension=".dcm"),
     Oddity("dicom_multi_frame", dicom_files.several_frames, "multi_frame", extension=".dcm"),
     Oddity("dicom_ct_slice", dicom_files.ct_slice, "unsupported_sop_class", extension=".dcm"),
-    Oddity("dicom_truncated", dicom_files.cut_off_object, "truncated_image", extension=".dcm"),
+    Oddity("dicom_truncated", dicom_files.cut_off_object, "decode_failed", extension=".dcm"),
     Oddity(
         "dicom_unknown_patient",
         partial(dicom_files.unknown_patient_id, mrn=UNKNOWN_MRN),

@@ -53,7 +53,7 @@ def standing_counts(engine: Engine, identity: Identity) -> dict[str, int] | None
                 )
             return dict(standing.counts)
         has_records = connection.execute(text("SELECT to_regclass('cdm.person')")).scalar() is not None
-        if has_records or connection.execute(text("SELECT EXISTS (FROM hospital.photo_manifest)")).scalar():
+        if has_records or connection.execute(text("SELECT EXISTS (SELECT FROM hospital.photo_manifest)")).scalar():
             raise UsageError(
                 "This warehouse holds a hospital already, and it is no demo: nothing was written.",
                 next_step="Point FAHR_WAREHOUSE_URL to another database, or unset it to use the embedded one.",
