@@ -35,7 +35,7 @@ def test_every_record_keeps_the_foreign_keys_of_the_official_tables(hospital: Bu
 def test_records_tell_the_same_lives_as_the_truth(hospital: BuiltHospital) -> None:
     wrong = hospital.query(
         """
-        SELECT person_id
+        SELECT truth.person_id
         FROM demo.truth_patient AS truth
         JOIN cdm.person USING (person_id)
         JOIN cdm.observation_period AS period USING (person_id)
