@@ -19,6 +19,7 @@ from scipy import stats
 from model.survival.checks import check_before_fitting
 from model.survival.design import Covariate, Design, Term
 from model.survival.errors import FitRefused
+from model.survival.intervals import NORMAL_97_5
 
 TIES = "efron"
 
@@ -27,8 +28,6 @@ TO_CONVERGENCE = {"precision": 1e-20, "r_precision": 0.0, "max_steps": 100}
 
 LARGEST_STANDARD_ERROR = 10.0
 """In log hazard per standard deviation of a column (ours). A likelihood that rises for ever ends beyond it."""
-
-NORMAL_97_5 = float(stats.norm.ppf(0.975))
 
 
 @dataclass(frozen=True)

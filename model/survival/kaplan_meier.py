@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from model.survival.cox import NORMAL_97_5
+from model.survival.intervals import NORMAL_97_5
 
 
 def kaplan_meier(durations: np.ndarray, events: np.ndarray) -> pd.DataFrame:

@@ -135,9 +135,7 @@ def everything(engine: Engine) -> dict[str, list[str]]:
     }
 
 
-def test_changed_data_make_a_new_analysis_beside_the_old_and_old_data_come_back_as_the_latest(
-    settings, engine, hospital
-):
+def test_changed_data_make_a_new_analysis_and_old_data_the_latest_again(settings, engine, hospital):
     run_risk(settings, engine)
     original = latest(engine)
     change(hospital, "UPDATE cdm.observation SET value_as_number = 4 WHERE person_id = 3")
