@@ -47,4 +47,5 @@ GRANT SELECT ON
     fahr.reason_code, fahr.model_version, fahr.latest_analysis, fahr.risk_model, fahr.risk_coefficient,
     fahr.researcher_coverage, fahr.researcher_face_age, fahr.researcher_survival_curve
     TO fahr_researcher;
+GRANT EXECUTE ON FUNCTION fahr.face_age_by_decade() TO fahr_loader, fahr_researcher;
 GRANT SELECT ON fahr.schema_state_v1 TO fahr_analyst, fahr_researcher;

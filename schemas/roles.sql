@@ -17,8 +17,11 @@ BEGIN
                 NULL; -- Roles belong to the whole server: a migration of another database was faster.
             END;
         END IF;
-        -- The owner takes a role to do its work, and inherits nothing from it.
-        IF NOT pg_has_role(current_user, role_name, 'SET') THEN
+        -- The owner takes a role to do its work, and inherits nothing from it. Roles that a superuser of the hospital's
+        -- made are given to the right logins by that superuser.
+        IF pg_has_role(current_user, role_name, 'MEMBER WITH ADMIN OPTION')
+            AND NOT pg_has_role(current_user, role_name, 'SET')
+        THEN
             EXECUTE format('GRANT %I TO %I WITH INHERIT FALSE, SET TRUE', role_name, current_user);
         END IF;
     END LOOP;

@@ -31,6 +31,7 @@ def open_warehouse(settings: Settings, *, role: str | None = "fahr_loader") -> E
     if settings.warehouse_url is not None:
         engine = connect(settings.warehouse_url.get_secret_value(), role=role)
         if role is not None and not migrate.is_current(engine, small_cell=settings.small_cell):
+            engine.dispose()
             raise SettingsError(
                 "The schema of the warehouse is not that of this version of fahr.",
                 next_step="Run `fahr warehouse migrate`.",
@@ -65,6 +66,7 @@ def connect(url: str, *, role: str | None) -> Engine:
         with engine.connect() as connection:
             version = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one()) // 10_000
     except sqlalchemy.exc.DBAPIError as error:
+        engine.dispose()
         raise _cannot_connect(error, role) from None
     if version < OLDEST_SERVER:
         raise SettingsError(
@@ -93,7 +95,7 @@ def copy_rows(connection: Connection, table: str, columns: Sequence[str], rows: 
 def _psycopg_url(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except sqlalchemy.exc.ArgumentError:
+    except (sqlalchemy.exc.ArgumentError, ValueError):
         parsed = None
     if parsed is None or not parsed.drivername.startswith("postgres"):
         raise SettingsError(

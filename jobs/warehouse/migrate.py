@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import psycopg.errors
+import sqlalchemy.exc
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
@@ -18,7 +19,7 @@ from jobs.errors import SettingsError
 from schemas.migrations import FOLDER as MIGRATIONS
 from schemas.migrations import execute_script
 from schemas.reasons import REASONS
-from schemas.views import VIEWS
+from schemas.views import FUNCTIONS, VIEWS
 
 SCHEMAS = Path(schemas.__file__).parent
 SMALL_CELL = 10
@@ -52,17 +53,27 @@ def migrate(engine: Engine, *, small_cell: int = SMALL_CELL) -> bool:
         raise SettingsError(
             "The warehouse was migrated by a newer version of fahr.", next_step="Install that version, or a newer one."
         ) from None
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise SettingsError(
+    except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
+        explained = _explained(error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error)
+        if explained is None:
+            raise
+        raise explained from None
+    return True
+
+
+def _explained(error: BaseException | None) -> SettingsError | None:
+    """What the operator can do about a refused migration; None where it was not foreseen."""
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return SettingsError(
             f"The warehouse login lacks a right to migrate: {error.diag.message_primary}.",
             next_step="Let it own the database and have CREATEROLE, or let a superuser create the three fahr roles.",
-        ) from None
-    except psycopg.errors.DependentObjectsStillExist as error:
-        raise SettingsError(
+        )
+    if isinstance(error, psycopg.errors.DependentObjectsStillExist):
+        return SettingsError(
             f"Views of your own stand on a view whose columns change: {error.diag.message_primary}.",
             next_step="Drop them, run `fahr warehouse migrate`, and create them again.",
-        ) from None
-    return True
+        )
+    return None
 
 
 def is_current(engine: Engine, *, small_cell: int = SMALL_CELL) -> bool:
@@ -113,9 +124,10 @@ def _replace_views(connection: Connection) -> None:
     try:
         with connection.begin_nested():
             _create_views(connection)
-    except psycopg.errors.InvalidTableDefinition:
-        names = ", ".join(f"fahr.{view}" for view in VIEWS)
-        execute_script(connection, f"DROP VIEW IF EXISTS {names} RESTRICT")
+    except (psycopg.errors.InvalidTableDefinition, psycopg.errors.InvalidFunctionDefinition):
+        views = ", ".join(f"fahr.{view}" for view in VIEWS)
+        functions = ", ".join(f"fahr.{function}" for function in FUNCTIONS)
+        execute_script(connection, f"DROP VIEW IF EXISTS {views}; DROP FUNCTION IF EXISTS {functions}")
         _create_views(connection)
 
 

@@ -21,3 +21,6 @@ VIEWS: tuple[str, ...] = (
     "researcher_face_age",
     "researcher_survival_curve",
 )
+
+FUNCTIONS: tuple[str, ...] = ("age_at_photo(bigint)", "face_age_by_decade()")
+"""The functions that views call."""

@@ -1,0 +1,156 @@
+"""Each role tries what it may do, and what it may not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy.exc
+from sqlalchemy import Connection, Engine, text
+
+from jobs.settings import Settings
+from jobs.warehouse.connection import open_warehouse
+
+ANALYST_VIEWS = [
+    "reason_code", "run", "model_version", "face_score", "session_score", "face_aging_rate", "coverage", "quarantine",
+    "latest_analysis", "cohort_member", "risk_model", "risk_coefficient", "survival_curve", "patient_risk",
+]  # fmt: skip
+RESEARCHER_VIEWS = [
+    "reason_code", "model_version", "latest_analysis", "risk_model", "risk_coefficient", "researcher_coverage",
+    "researcher_face_age", "researcher_survival_curve",
+]  # fmt: skip
+STATE = "schema_state_v1"
+
+
+@pytest.fixture
+def as_role(settings: Settings, small_warehouse: Engine) -> Iterator[object]:
+    engines = []
+
+    def open_as(role: str) -> Connection:
+        engines.append(open_warehouse(settings, role=role))
+        return engines[-1].connect()
+
+    yield open_as
+    for engine in engines:
+        engine.dispose()
+
+
+def readable(connection: Connection) -> set[str]:
+    """What the current role can read anywhere outside the system's catalogue, found by reading it."""
+    relations = connection.execute(
+        text("""
+            SELECT format('%I.%I', namespace.nspname, relation.relname)
+            FROM pg_class AS relation JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
+            WHERE relation.relkind IN ('r', 'v', 'm', 'p', 'f')
+                AND namespace.nspname NOT LIKE 'pg\\_%' AND namespace.nspname <> 'information_schema'
+        """)
+    ).scalars()
+    can = set()
+    for relation in list(relations):
+        try:
+            with connection.begin_nested():
+                connection.execute(text(f"SELECT * FROM {relation} LIMIT 1")).all()
+            can.add(relation)
+        except sqlalchemy.exc.ProgrammingError as error:
+            assert error.orig.sqlstate == "42501"
+    return can
+
+
+def refused(connection: Connection, statement: str) -> bool:
+    """Whether the statement is refused for want of a right."""
+    try:
+        with connection.begin_nested():
+            connection.execute(text(statement))
+    except sqlalchemy.exc.ProgrammingError as error:
+        return error.orig.sqlstate == "42501"
+    return False
+
+
+def test_the_analyst_reads_the_views_and_nothing_else(as_role) -> None:
+    with as_role("fahr_analyst") as connection:
+        assert readable(connection) == {f"fahr.{view}" for view in [*ANALYST_VIEWS, STATE]}
+
+
+def test_the_researcher_reads_the_deidentified_views_and_nothing_else(as_role) -> None:
+    with as_role("fahr_researcher") as connection:
+        assert readable(connection) == {f"fahr.{view}" for view in [*RESEARCHER_VIEWS, STATE]}
+
+
+def test_no_view_of_theirs_shows_a_direct_identifier(as_role) -> None:
+    with as_role("fahr_analyst") as connection:
+        columns = connection.execute(
+            text("SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'fahr'")
+        ).all()
+    assert columns
+    forbidden = {"source_key", "source_version", "mrn", "relative_path", "photo_key", "birth_date", "birth_datetime"}
+    assert not forbidden & {column for _, column in columns}
+    personal = {"person_id", "photo_id", "session_id", "content_sha256", "captured_at", "captured_on", "index_date"}
+    researcher = {column for view, column in columns if view in RESEARCHER_VIEWS}
+    assert not personal & researcher
+
+
+@pytest.mark.parametrize("role", ["fahr_analyst", "fahr_researcher"])
+def test_readers_change_nothing(as_role, role: str) -> None:
+    with as_role(role) as connection:
+        for statement in (
+            "DELETE FROM fahr.reason_code",
+            "UPDATE fahr.run_v1 SET status = 'failed'",
+            "INSERT INTO hospital.opt_out VALUES (1, '2026-01-01')",
+            "CREATE TABLE fahr.mine (n integer)",
+            "CREATE VIEW fahr.mine AS SELECT 1",
+            "CREATE SCHEMA mine",
+            "TRUNCATE fahr.photo_v1",
+            "DROP VIEW fahr.face_score",
+            "GRANT fahr_loader TO fahr_analyst",
+            "CREATE ROLE mine",
+            "COPY (SELECT 1) TO '/tmp/fahr_probe'",
+            "SELECT pg_read_file('/etc/passwd')",
+        ):
+            assert refused(connection, statement), statement
+
+
+def test_the_researcher_cannot_compute_ages_of_persons(as_role) -> None:
+    with as_role("fahr_researcher") as connection:
+        assert refused(connection, "SELECT fahr.age_at_photo(11)")
+
+
+def test_the_loader_writes_the_ledger_and_only_reads_the_hospital(as_role) -> None:
+    with as_role("fahr_loader") as connection:
+        connection.execute(text("UPDATE fahr.run_v1 SET counts = '{}'"))
+        connection.execute(text("INSERT INTO fahr_stage.face_score (run_id) VALUES (gen_random_uuid())"))
+        connection.execute(text("DELETE FROM fahr_stage.face_score"))
+        connection.execute(text("CREATE TEMPORARY TABLE pulled (LIKE fahr.photo_v1)"))
+        for table in ("hospital.photo_manifest", "hospital.patient_id_map", "hospital.opt_out", "cdm.person"):
+            connection.execute(text(f"SELECT * FROM {table} LIMIT 1"))
+            assert refused(connection, f"DELETE FROM {table}")
+        for statement in (
+            "DROP TABLE fahr.photo_v1",
+            "ALTER TABLE fahr.photo_v1 ADD COLUMN mine text",
+            "CREATE TABLE fahr.mine (n integer)",
+            "UPDATE fahr.schema_state_v1 SET small_cell = 1",
+            "UPDATE fahr.reason_code_v1 SET permanent = false",
+            "CREATE ROLE mine",
+        ):
+            assert refused(connection, statement), statement
+
+
+def test_the_loader_reads_hospital_tables_that_come_later(as_role, small_warehouse: Engine) -> None:
+    with small_warehouse.begin() as connection:
+        connection.execute(text("CREATE TABLE registry.tumour (person_id bigint)"))
+    with as_role("fahr_loader") as connection:
+        assert connection.execute(text("SELECT count(*) FROM registry.tumour")).scalar() == 0
+
+
+def test_small_cells_are_left_out_for_researchers(as_role, small_warehouse: Engine) -> None:
+    with as_role("fahr_researcher") as connection:
+        coverage = connection.execute(text("SELECT status, photos FROM fahr.researcher_coverage")).all()
+        assert [tuple(row) for row in coverage] == [("scored", 200)]
+        ages = connection.execute(
+            text("SELECT age_from_years, persons FROM fahr.researcher_face_age WHERE model_id = 'new-2' ORDER BY 1")
+        ).all()
+        last = connection.execute(
+            text("SELECT stratum, max(grid_years) FROM fahr.researcher_survival_curve GROUP BY 1 ORDER BY 1")
+        ).all()
+    assert [tuple(row) for row in ages] == [(40, 10), (50, 20), (60, 20), (70, 20)]
+    # 20 persons at the start, one fewer each fifth of a year: ten are left after two years.
+    assert [tuple(row) for row in last] == [("Q1", 2.0), ("Q2", 2.0), ("Q3", 2.0), ("Q4", 2.0)]
