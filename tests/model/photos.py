@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 import zlib
 from io import BytesIO
@@ -20,10 +21,13 @@ from model.drawing import draw_face, random_conditions, random_latents
 Pixels = NDArray[np.uint8]
 
 
+@functools.cache
 def face(seed: int = 3, size: int = 320) -> Pixels:
-    """A drawn face, RGB (size, size, 3)."""
+    """A drawn face, RGB (size, size, 3), read-only."""
     rng = np.random.default_rng(seed)
-    return draw_face(random_latents(rng), random_conditions(rng), size).pixels
+    pixels = draw_face(random_latents(rng), random_conditions(rng), size).pixels
+    pixels.flags.writeable = False
+    return pixels
 
 
 def smooth_picture(width: int = 240, height: int = 200) -> Pixels:

@@ -65,7 +65,7 @@ def test_shrinking_does_not_alias() -> None:
 
 def test_outside_the_picture_is_black() -> None:
     white = np.full((200, 200, 3), 255, np.uint8)
-    crop = align_face(white, ARCFACE_TEMPLATE + [150, 0])
+    crop = align_face(white, ARCFACE_TEMPLATE + np.array([150, 0]))
     assert crop[:, :40].min() == 255
     assert crop[:, 60:].max() == 0
 
