@@ -55,7 +55,7 @@ def hospital(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> 
         warehouse_url=SecretStr(database_url(postgres_server, "demo_hospital")),
     )
     engine = open_warehouse(settings, role=None)
-    counts = build_demo_hospital(settings=settings, engine_owner=engine, patients=PATIENTS, seed=SEED, processes=2)
+    counts = build_demo_hospital(settings=settings, engine_owner=engine, patients=PATIENTS, seed=SEED, processes=1)
     yield BuiltHospital(plan_hospital(PATIENTS, SEED), settings, engine, counts)
     engine.dispose()
     execute_alone(postgres_server, "DROP DATABASE demo_hospital WITH (FORCE)")
