@@ -109,9 +109,13 @@ class Gate:
         Raises:
             DatasetRejected: a rule could not be applied to it at all.
         """
-        # The connection comes from our own engine, with its role: Great Expectations never learns the password.
-        source = self._context.data_sources.add_or_update_sql(
-            "warehouse", connection_string="postgresql+psycopg://", kwargs={"creator": _Connector(engine)}
+        from sqlalchemy.pool import NullPool
+
+        # Connections come from our own engine, with its role: Great Expectations never learns the password.
+        source = self._context.data_sources.add_sql(
+            "warehouse",
+            connection_string="postgresql+psycopg://",
+            kwargs={"creator": _Connector(engine), "poolclass": NullPool},  # type: ignore[call-arg]
         )
         batch = source.add_query_asset(suite.name, query=query).add_batch_definition_whole_table("all")
         return self._judge(suite, batch, parameters or {}, {})
@@ -182,14 +186,18 @@ def expectation_suite(suite: Suite, parameters: Mapping[str, Number]) -> Expecta
     return gx.ExpectationSuite(
         name=suite.name,
         expectations=[
-            expectation for rule in suite.rules for expectation in _expectations(rule.bound(parameters), parameters)
+            expectation
+            for rule in suite.rules
+            for expectation in _expectations(rule.bound(parameters), suite.key, parameters)
         ],
     )
 
 
-def _expectations(rule: Rule, parameters: Mapping[str, Number]) -> list[Expectation]:
+def _expectations(rule: Rule, key: str, parameters: Mapping[str, Number]) -> list[Expectation]:
     """The expectations that together say what a rule says."""
     import great_expectations.expectations as gxe
+
+    from jobs.row_expectation import ExpectRowsToSatisfyCondition
 
     told: dict[str, Any] = {
         "severity": rule.severity,
@@ -212,36 +220,26 @@ def _expectations(rule: Rule, parameters: Mapping[str, Number]) -> list[Expectat
             ]
         case InSet(column, values):
             return [gxe.ExpectColumnValuesToBeInSet(column=column, value_set=list(values), **told)]
-        case Predicate():
-            return [_no_rows(f"SELECT 1 AS broken FROM {{batch}} WHERE {_doubled(rule.condition.broken_sql)}", told)]
+        case Predicate(sql):
+            return [ExpectRowsToSatisfyCondition(column=key, condition_sql=sql, **told)]
         case Columns(types):
             names = [name for name, _ in types]
             return [gxe.ExpectTableColumnsToMatchSet(column_set=names, exact_match=True, **told)] + [
                 gxe.ExpectColumnValuesToBeOfType(column=name, type_=kind, **told) for name, kind in types
             ]
         case RowCount(equals, at_least):
-            if equals is not None:
-                return [gxe.ExpectTableRowCountToEqual(value=int(parameters[equals]), **told)]
-            return [gxe.ExpectTableRowCountToBeBetween(min_value=at_least, **told)]
+            exactly, fewest = parameters.get(equals or ""), parameters.get(at_least or "", 1)
+            if exactly is not None:
+                return [gxe.ExpectTableRowCountToEqual(value=int(exactly), **told)]
+            return [gxe.ExpectTableRowCountToBeBetween(min_value=int(fewest), **told)]
         case Unique((column,)):
             return [gxe.ExpectColumnValuesToBeUnique(column=column, **told)]
         case Unique(columns):
             return [gxe.ExpectCompoundColumnsToBeUnique(column_list=list(columns), **told)]
         case Aggregate(sql, by):
             groups = f"GROUP BY {', '.join(by)} " if by else ""
-            query = f"SELECT 1 AS broken FROM {{batch}} {groups}HAVING NOT coalesce({_doubled(sql)}, false)"
-            return [_no_rows(query, told)]
-
-
-def _no_rows(query: str, told: dict[str, Any]) -> Expectation:
-    import great_expectations.expectations as gxe
-
-    return gxe.UnexpectedRowsExpectation(unexpected_rows_query=query, **told)
-
-
-def _doubled(sql: str) -> str:
-    """SQL with its braces doubled: Great Expectations reads single ones as placeholders."""
-    return sql.replace("{", "{{").replace("}", "}}")
+            query = f"SELECT 1 AS broken FROM {{batch}} {groups}HAVING NOT coalesce({sql}, false)"
+            return [gxe.UnexpectedRowsExpectation(unexpected_rows_query=query, **told)]
 
 
 def _results(settings: Settings) -> Path:
@@ -270,7 +268,11 @@ def _context(settings: Settings) -> EphemeralDataContext:
     """A context in memory, whose suites, results and pages are files: none of them can hold a connection."""
     _prepare_import()
     import great_expectations as gx
-    from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
 
     defaults = InMemoryStoreBackendDefaults()
     stores = defaults.stores
@@ -293,7 +295,7 @@ def _context(settings: Settings) -> EphemeralDataContext:
         store_backend_defaults=defaults,
         stores=stores,
         data_docs_sites={_SITE: site},
-        progress_bars={"globally": False, "metric_calculations": False},
+        progress_bars=ProgressBarsConfig(globally=False),
         analytics_enabled=False,
     )
     return gx.get_context(mode="ephemeral", project_config=config)

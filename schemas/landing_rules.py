@@ -81,6 +81,7 @@ LANDING_SHAPE = Suite(
             "The landing zone has the columns and types it was made with.",
         ),
     ),
+    key="photo_id",
 )
 """Judged first, on metadata alone: on another shape the other rules would mean nothing."""
 
@@ -157,7 +158,7 @@ _TWIN_RULES = (
 )
 
 _DATASET_RULES = (
-    Rule("some_rows", RowCount(at_least=1), "There is something to judge."),
+    Rule("some_rows", RowCount(), "There is something to judge."),
     Rule("complete", RowCount(equals="pending"), "Every photo that the ledger says was landed is there, as landed."),
     Rule("each_photo_once", Unique(("photo_id",)), "No photo is there twice."),
     Rule(
@@ -167,7 +168,7 @@ _DATASET_RULES = (
     ),
     Rule(
         "usual_volume",
-        Aggregate("count(*) >= {fewest_photos}"),
+        RowCount(at_least="fewest_photos"),
         "The night brought no fewer photos than the configured share of a usual night.",
     ),
     Rule(
@@ -179,8 +180,8 @@ _DATASET_RULES = (
     ),
 )
 
-LANDING = Suite("landing", (*_DATASET_RULES, *_UNTWINNED_RULES, *_TWIN_RULES))
+LANDING = Suite("landing", (*_DATASET_RULES, *_UNTWINNED_RULES, *_TWIN_RULES), key="photo_id")
 """The rules of a night's landing."""
 
-LANDING_BEFORE_TWINS = Suite("landing_before_twins", _UNTWINNED_RULES)
+LANDING_BEFORE_TWINS = Suite("landing_before_twins", _UNTWINNED_RULES, key="photo_id")
 """The rules that judge a photo without looking at others of the same bytes."""

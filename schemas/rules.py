@@ -89,10 +89,10 @@ class Columns:
 
 @dataclass(frozen=True)
 class RowCount:
-    """The data set has exactly as many rows as the parameter of this name says, or at least so many."""
+    """The data set has rows: as many as the parameter `equals` says, or at least as many as `at_least` says, or any."""
 
     equals: str | None = None
-    at_least: int | None = None
+    at_least: str | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +160,8 @@ class Suite:
 
     name: str
     rules: tuple[Rule, ...]
+    key: str
+    """A column that is never null."""
 
     def __post_init__(self) -> None:
         """Refuse two rules of one name."""

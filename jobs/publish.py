@@ -1,0 +1,255 @@
+"""Publish: staged scores are loaded beside the warehouse's tables, audited there, and merged in one transaction.
+
+A scoring run's folder lies in `staged` until its rows are published. So what is to publish is what lies there; a
+publish that was killed after its transaction finds, when run again, that the rows are there, and removes the folder.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from sqlalchemy import Connection, Engine, text
+
+from jobs.errors import DatasetRejected
+from jobs.gates import Gate, require
+from jobs.runs import Run, recorded_run
+from jobs.scoring_worker import STAGED_SCHEMA
+from jobs.settings import Settings
+from jobs.warehouse.connection import copy_rows
+from schemas.staged_rules import STAGED, STAGED_QUERY
+
+log = logging.getLogger("fahr.publish")
+
+_NEXT_STEP = (
+    "Nothing was published. If the staged files were altered, remove their folders below `staged`: their photos are"
+    " scored again by the next night."
+)
+
+
+@dataclass(frozen=True)
+class StagedRun:
+    """A scoring run that ended well and whose folder is still there."""
+
+    run_id: UUID
+    night: date
+    rows: int
+    folder: Path
+
+
+def publish(*, settings: Settings, engine: Engine, night: date) -> dict[str, int]:
+    """Publish every staged score whose scoring run succeeded, whatever its night.
+
+    Args:
+        settings: where the staged scores and the Data Docs are.
+        engine: the warehouse, as the loader.
+        night: the logical date of this run.
+
+    Returns:
+        Counts of the rows that are new: scored, rejected (a permanent reason), failed (a transient one).
+
+    Raises:
+        LockHeld: another run works on the night.
+        DatasetRejected: the staged scores are not what the scoring runs recorded; nothing was published.
+    """
+    with recorded_run(engine, stage="publish", logical_date=night) as run:
+        staged = _staged_runs(engine, settings.staged)
+        counted = {"counted": sum(one.rows for one in staged)}
+        with _loaded(engine, staged) as rows:
+            if rows != counted["counted"] or _anything_new(engine):
+                gate = Gate(settings, run.run_id)
+                require(gate.judge_query(STAGED, engine, STAGED_QUERY, counted), settings, next_step=_NEXT_STEP)
+                _merge(run, staged)
+            else:
+                run.nothing_to_do()
+    for one in staged:
+        _remove(one.folder)
+    return run.counts
+
+
+def _staged_runs(engine: Engine, staged: Path) -> list[StagedRun]:
+    """The runs whose scores wait to be published, the oldest first. Folders of runs that did not succeed are removed.
+
+    We hold the night's lock: a run that is not recorded as succeeded is dead, and its photos are scored again.
+    """
+    if not staged.is_dir():
+        return []
+    with engine.connect() as connection:
+        succeeded = [
+            StagedRun(row.run_id, row.logical_date, row.rows, staged / f"run={row.run_id}")
+            for row in connection.execute(_SUCCEEDED, {"names": [folder.name for folder in staged.iterdir()]})
+        ]
+    for folder in staged.iterdir():
+        if folder not in {one.folder for one in succeeded}:
+            shutil.rmtree(folder)
+    return succeeded
+
+
+def _remove(folder: Path) -> None:
+    """Remove a published folder; renamed first, so that a kill in between leaves no half of it to be published."""
+    shutil.rmtree(folder.rename(folder.with_name(f"published-{folder.name}")))
+
+
+_SUCCEEDED = text(
+    """
+    SELECT run_id, logical_date, CAST(counts ->> 'pending' AS bigint) AS rows
+    FROM fahr.run_v1
+    WHERE stage = 'score' AND status = 'succeeded' AND 'run=' || run_id = ANY(:names)
+    ORDER BY finished_at, run_id
+    """
+)
+
+
+@contextmanager
+def _loaded(engine: Engine, staged: Sequence[StagedRun]) -> Iterator[int]:
+    """Have the staged rows, so many, in `fahr_stage.face_score`, where only this publish looks; leave it empty.
+
+    Raises:
+        DatasetRejected: a staged file is no Parquet, or has other columns.
+    """
+    with engine.begin() as connection:
+        connection.execute(_EMPTY_STAGE)
+        rows = 0
+        for one in staged:
+            try:
+                rows += copy_rows(connection, "fahr_stage.face_score", ["run_id", *STAGED_SCHEMA.names], _rows(one))
+            except (pa.ArrowException, OSError) as error:
+                raise DatasetRejected(
+                    f"The staged scores of run {one.run_id} cannot be read ({type(error).__name__}).",
+                    next_step=_NEXT_STEP,
+                ) from None
+    try:
+        yield rows
+    finally:
+        with engine.begin() as connection:
+            connection.execute(_EMPTY_STAGE)
+
+
+_EMPTY_STAGE = text("DELETE FROM fahr_stage.face_score")
+
+
+def _rows(staged: StagedRun) -> Iterator[tuple[Any, ...]]:
+    """The rows of a staged folder, batch by batch; a column that is missing is null, which the audit then refuses."""
+    for batch in ds.dataset(staged.folder, schema=STAGED_SCHEMA, format="parquet").to_batches():
+        for row in batch.to_pylist():
+            yield (staged.run_id, *(row[name] for name in STAGED_SCHEMA.names))
+
+
+def _anything_new(engine: Engine) -> bool:
+    """Whether the last staged outcome of any content is not what the warehouse holds."""
+    with engine.connect() as connection:
+        return bool(connection.execute(_NEWS).scalar_one())
+
+
+_KEY = "content_sha256, model_id, preprocessing_id"
+
+_NEWS = text(
+    f"""
+    SELECT EXISTS (
+        SELECT 1
+        FROM (
+            SELECT DISTINCT ON ({_KEY}) {_KEY}, reason_code, logical_date
+            FROM fahr_stage.face_score JOIN (SELECT run_id, logical_date, finished_at FROM fahr.run_v1) AS run
+                 USING (run_id)
+            ORDER BY {_KEY}, reason_code IS NOT NULL, finished_at DESC
+        ) AS last
+        LEFT JOIN fahr.face_score_v1 AS score USING ({_KEY})
+        LEFT JOIN fahr.score_failure_v1 AS failure USING ({_KEY})
+        WHERE score.run_id IS NULL
+          AND (last.reason_code IS NULL OR failure.run_id IS NULL OR failure.last_failed_on < last.logical_date
+               OR (failure.last_failed_on = last.logical_date AND failure.reason_code <> last.reason_code))
+    )
+    """
+)
+
+
+def _merge(run: Run, staged: Sequence[StagedRun]) -> None:
+    """One transaction: the staged rows become scores and failures; a score ends the failure of the same content.
+
+    Raises:
+        RuntimeError: a staged row did not arrive; nothing is written.
+    """
+    run.counts = {"scored": 0, "rejected": 0, "failed": 0}
+    with run.publish() as connection:
+        for one in staged:
+            parameters = {"run_id": one.run_id, "night": one.night}
+            run.counts["scored"] += connection.execute(_INSERT_SCORES, parameters).rowcount
+            for permanent in connection.execute(_UPSERT_FAILURES, parameters).scalars():
+                run.counts["rejected" if permanent else "failed"] += 1
+        connection.execute(_END_FAILURES)
+        _verify(connection)
+
+
+_INSERT_SCORES = text(
+    f"""
+    INSERT INTO fahr.face_score_v1
+           ({_KEY}, face_age_years, face_survival_log_risk, detection_probability, face_width_px, sharpness,
+            weights_sha256, code_version, scored_on, run_id)
+    SELECT {_KEY}, face_age_years, face_survival_log_risk, detection_probability, face_width_px, sharpness,
+           weights_sha256, code_version, :night, run_id
+    FROM fahr_stage.face_score
+    WHERE run_id = :run_id AND reason_code IS NULL
+    ON CONFLICT ({_KEY}) DO NOTHING
+    """
+)
+
+# A night counts once, however often it is run; an older night never overwrites a younger one.
+_UPSERT_FAILURES = text(
+    f"""
+    WITH written AS (
+        INSERT INTO fahr.score_failure_v1 AS known
+               ({_KEY}, reason_code, first_failed_on, last_failed_on, weights_sha256, code_version, run_id)
+        SELECT {_KEY}, staged.reason_code, :night, :night, staged.weights_sha256, staged.code_version, staged.run_id
+        FROM fahr_stage.face_score AS staged LEFT JOIN fahr.face_score_v1 AS score USING ({_KEY})
+        WHERE staged.run_id = :run_id AND staged.reason_code IS NOT NULL AND score.run_id IS NULL
+        ON CONFLICT ({_KEY}) DO UPDATE SET
+            reason_code = excluded.reason_code,
+            last_failed_on = excluded.last_failed_on,
+            tries = known.tries + CASE WHEN known.last_failed_on < excluded.last_failed_on THEN 1 ELSE 0 END,
+            weights_sha256 = excluded.weights_sha256,
+            code_version = excluded.code_version,
+            run_id = excluded.run_id
+        WHERE known.last_failed_on < excluded.last_failed_on
+           OR (known.last_failed_on = excluded.last_failed_on AND known.reason_code <> excluded.reason_code)
+        RETURNING reason_code
+    )
+    SELECT reason.permanent FROM written JOIN fahr.reason_code_v1 AS reason USING (reason_code)
+    """
+)
+
+_END_FAILURES = text(
+    """
+    DELETE FROM fahr.score_failure_v1 AS failure
+    USING fahr.face_score_v1 AS score, fahr_stage.face_score AS staged
+    WHERE (failure.content_sha256, failure.model_id, failure.preprocessing_id)
+        = (score.content_sha256, score.model_id, score.preprocessing_id)
+      AND (staged.content_sha256, staged.model_id, staged.preprocessing_id)
+        = (score.content_sha256, score.model_id, score.preprocessing_id)
+    """
+)
+
+
+def _verify(connection: Connection) -> None:
+    """Read back, before the commit, that every staged row has its score or its failure."""
+    if lost := connection.execute(_LOST).scalar_one():
+        raise RuntimeError(f"{lost} staged rows did not arrive in the warehouse.")
+
+
+_LOST = text(
+    f"""
+    SELECT count(*)
+    FROM fahr_stage.face_score AS staged
+    LEFT JOIN fahr.face_score_v1 AS score USING ({_KEY})
+    LEFT JOIN fahr.score_failure_v1 AS failure USING ({_KEY})
+    WHERE score.run_id IS NULL AND (staged.reason_code IS NULL OR failure.run_id IS NULL)
+    """
+)
