@@ -114,7 +114,8 @@ def _mouth(
     square: Plane = across * across
     below: Plane = head.face_y[at] - who.mouth_y + np.float32(lift) * square
     edge: Plane = np.maximum(1 - square, 0)
-    upper: Plane = thickness * edge * (1 - 0.22 * np.maximum(1 - square * 12, 0))
+    cupids_bow: Plane = np.maximum(1 - square * 12, 0)
+    upper: Plane = thickness * edge * (1 - 0.22 * cupids_bow)
     lower: Plane = 1.15 * thickness * edge * np.sqrt(edge)
     sharp = 0.6 * head.pixels_per_unit
     paint(picture[:, *at], 0.85 * ramp(upper + below, sharp) * ramp(-below, sharp), colour * 0.88)

@@ -16,7 +16,8 @@ def cox_loss(log_risks: Tensor, times: Tensor, died: Tensor) -> Tensor:
     log_risks, died = log_risks[order], died[order].to(log_risks.dtype)
     _, moment = torch.unique_consecutive(times[order], return_inverse=True)
     moments = int(moment[-1]) + 1
-    relative = torch.exp(log_risks - log_risks.max().detach())
+    log_relative = log_risks - log_risks.max().detach()
+    relative = torch.exp(log_relative)
 
     def per_moment(values: Tensor) -> Tensor:
         return torch.zeros(moments, dtype=values.dtype).index_add(0, moment, values)
@@ -27,5 +28,5 @@ def cox_loss(log_risks: Tensor, times: Tensor, died: Tensor) -> Tensor:
     died_earlier_in_batch = (torch.cumsum(deaths, dim=0) - deaths)[moment]
     rank_among_ties = torch.cumsum(died, dim=0) - died - died_earlier_in_batch
     share_removed = rank_among_ties / deaths[moment].clamp(min=1)
-    terms = torch.log(relative) - torch.log((at_risk - share_removed * dying).clamp(min=1e-12))
+    terms = log_relative - torch.log((at_risk - share_removed * dying).clamp(min=1e-12))
     return -(terms * died).sum() / died.sum().clamp(min=1)
