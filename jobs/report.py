@@ -116,13 +116,14 @@ def _risk_section(risk: data.Risk) -> dict[str, Any]:
     forest, biomarkers = risk.coefficients, risk.coefficients
     if not forest.empty:
         biomarkers = forest[forest["covariate"].str.startswith(BIOMARKERS)]
+    models = sorted(risk.models, key=lambda model: _size(forest, model["model_name"]))
     return {
         "cohort": risk.cohort,
         "analysis_id": risk.analysis_id,
         "counts": risk.run_counts,
-        "models": risk.models,
-        "biomarkers": _forest(biomarkers, risk.models),
-        "full": _forest(forest, risk.models),
+        "models": models,
+        "biomarkers": _forest(biomarkers, models),
+        "full": _forest(forest, models),
         "curves": [
             (
                 _stratifier(str(stratifier)),
@@ -135,6 +136,12 @@ def _risk_section(risk: data.Risk) -> dict[str, Any]:
         ],
         "calibration": _calibration(risk.predicted),
     }
+
+
+def _size(coefficients: pd.DataFrame, model_name: str) -> tuple[int, str]:
+    """Sorts models from small to large, refused ones last."""
+    terms = 0 if coefficients.empty else int((coefficients["model_name"] == model_name).sum())
+    return terms or len(coefficients) + 1, model_name
 
 
 def _forest(coefficients: pd.DataFrame, models: Any) -> dict[str, Any] | None:

@@ -133,7 +133,7 @@ def read_risks(connection: Connection) -> list[Risk]:
             cohort=row["cohort"],
             analysis_id=row["analysis_id"],
             run_counts=row["counts"],
-            models=_of_analysis(connection, "risk_model", row["analysis_id"], "aic NULLS LAST, model_name"),
+            models=_of_analysis(connection, "risk_model", row["analysis_id"], "model_name"),
             coefficients=_frame(connection, "risk_coefficient", row["analysis_id"], "model_name, term"),
             curves=_frame(connection, "survival_curve", row["analysis_id"], "stratifier, stratum, time_years"),
             predicted=_predicted(connection, row["analysis_id"]),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 
 import numpy as np
 from sqlalchemy import Connection, Engine, text
@@ -41,87 +41,90 @@ def fill_hospital(owner: Engine, *, patients: int = 200, seed: int = 7, night: d
 def fill_ledger(connection: Connection, sessions: list[Session], *, seed: int, night: date) -> int:
     """Runs, photos, decisions and scores of one night."""
     rng = np.random.default_rng(seed)
-    photos = [session for session in sessions for _ in range(session.photos)]
+    photographed = [session for session in sessions for _ in range(session.photos)]
     refused = [reason for reason, count in REFUSED.items() for _ in range(count)]
-    accepted = len(photos) + REFUSED["no_face"] + REFUSED["scorer_unavailable"]
-    runs = {
-        "pull": {"listed": len(photos) + len(refused), "landed": len(photos) + len(refused) - 1, "file_missing": 1},
-        "validate": {"accepted": accepted, "not_an_image": 2},
-        "score": {"pending": accepted, "scored": len(photos), "rejected": 3, "failed": 2},
-        "publish": {"scored": len(photos), "rejected": 3, "failed": 2},
+    runs = _record_runs(connection, night, scored=len(photographed), listed=len(photographed) + len(refused), rng=rng)
+    register_model(connection, runs["score"], night)
+
+    scored = [_photo(number, session, runs["pull"], night) for number, session in enumerate(photographed, start=1)]
+    unscored = {
+        number: (reason, _photo(number, photographed[0], runs["pull"], night))
+        for number, reason in enumerate(refused, start=len(scored) + 1)
     }
-    run_ids = {stage: uuid.UUID(int=rng.integers(2**62)) for stage in runs}
-    copy_rows(
-        connection,
-        "fahr.run_v1",
-        ("run_id", "stage", "logical_date", "status", "finished_at", "model_id", "code_version", "counts", "exit_code"),
-        [
-            (run_ids[stage], stage, night, "succeeded", datetime.combine(night, time(23)), MODEL_ID, code_version(),
-             json.dumps(counts), 0)
-            for stage, counts in runs.items()
-        ],
-    )  # fmt: skip
-    register_model(connection, run_ids["score"], night)
-    scored = [_photo(number, session, run_ids["pull"], night) for number, session in enumerate(photos, start=1)]
-    unscored = [
-        {**_photo(len(photos) + number, photos[number], run_ids["pull"], night), "reason": reason}
-        for number, reason in enumerate(refused, start=1)
-    ]
-    for photo in unscored:
-        if photo["reason"] == "file_missing":
-            photo.update(content_sha256=None, landing_run_id=None, reason_code="file_missing")
-    _copy(connection, "fahr.photo_v1", [_without(photo, "reason") for photo in scored + unscored])
-    decisions = [(photo, None) for photo in scored] + [
-        (photo, photo["reason"] if photo["reason"] == "not_an_image" else None)
-        for photo in unscored
-        if photo["content_sha256"]
-    ]
-    _copy(
-        connection,
-        "fahr.validation_v1",
-        [
-            {
-                "photo_id": photo["photo_id"],
-                "content_sha256": photo["content_sha256"],
-                "accepted": reason is None,
-                "reason_code": reason,
-                "failed_rules": [reason] if reason else [],
-                "decided_on": night,
-                "run_id": run_ids["validate"],
-            }
-            for photo, reason in decisions
-        ],
-    )
+    for reason, photo in unscored.values():
+        if reason == "file_missing":
+            photo.update(content_sha256=None, landing_run_id=None, reason_code=reason)
+    photos = [*scored, *(photo for _, photo in unscored.values())]
+    _copy(connection, "fahr.photo_v1", photos)
+    reasons = {number: reason for number, (reason, _) in unscored.items() if reason == "not_an_image"}
+    landed = [photo for photo in photos if photo["content_sha256"]]
+    _copy(connection, "fahr.validation_v1", [_decision(photo, reasons, runs["validate"], night) for photo in landed])
     _copy(
         connection,
         "fahr.face_score_v1",
         [
-            {
-                **_key(photo["content_sha256"], run_ids["score"]),
-                **_scores(session, rng),
-                "detection_probability": 0.999,
-                "face_width_px": 240.0,
-                "sharpness": 80.0,
-                "scored_on": night,
-            }
-            for photo, session in zip(scored, photos, strict=True)
+            {**_key(photo, runs["score"]), **_scores(session, rng), "scored_on": night}
+            for photo, session in zip(scored, photographed, strict=True)
         ],
     )
     _copy(
         connection,
         "fahr.score_failure_v1",
         [
-            {
-                **_key(photo["content_sha256"], run_ids["score"]),
-                "reason_code": photo["reason"],
-                "first_failed_on": night,
-                "last_failed_on": night,
-            }
-            for photo in unscored
-            if photo["reason"] in ("no_face", "scorer_unavailable")
+            {**_key(photo, runs["score"]), "reason_code": reason, "first_failed_on": night, "last_failed_on": night}
+            for reason, photo in unscored.values()
+            if reason in ("no_face", "scorer_unavailable")
         ],
     )
-    return len(scored) + len(unscored)
+    return len(photos)
+
+
+def _record_runs(
+    connection: Connection, night: date, *, scored: int, listed: int, rng: np.random.Generator
+) -> dict[str, uuid.UUID]:
+    rejected, failed = REFUSED["no_face"], REFUSED["scorer_unavailable"]
+    accepted = scored + rejected + failed
+    counts = {
+        "pull": {"listed": listed, "landed": listed - REFUSED["file_missing"], "file_missing": REFUSED["file_missing"]},
+        "validate": {"accepted": accepted, "not_an_image": REFUSED["not_an_image"]},
+        "score": {"pending": accepted, "scored": scored, "rejected": rejected, "failed": failed},
+        "publish": {"scored": scored, "rejected": rejected, "failed": failed},
+    }
+    runs = {stage: uuid.UUID(int=int(rng.integers(2**62))) for stage in counts}
+    started = datetime.combine(night, time(23))
+    _copy(
+        connection,
+        "fahr.run_v1",
+        [
+            {
+                "run_id": runs[stage],
+                "stage": stage,
+                "logical_date": night,
+                "status": "succeeded",
+                "started_at": started + timedelta(minutes=number),
+                "finished_at": started + timedelta(minutes=number, seconds=40),
+                "model_id": MODEL_ID,
+                "code_version": code_version(),
+                "counts": json.dumps(counts[stage]),
+                "exit_code": 0,
+            }
+            for number, stage in enumerate(counts)
+        ],
+    )
+    return runs
+
+
+def _decision(photo: dict[str, object], reasons: dict[int, str], run_id: uuid.UUID, night: date) -> dict[str, object]:
+    reason = reasons.get(int(str(photo["photo_id"])))
+    return {
+        "photo_id": photo["photo_id"],
+        "content_sha256": photo["content_sha256"],
+        "accepted": reason is None,
+        "reason_code": reason,
+        "failed_rules": [reason] if reason else [],
+        "decided_on": night,
+        "run_id": run_id,
+    }
 
 
 def register_model(connection: Connection, run_id: uuid.UUID, night: date) -> None:
@@ -166,9 +169,9 @@ def _photo(number: int, session: Session, pull_run: uuid.UUID, night: date) -> d
     }
 
 
-def _key(content_sha256: object, run_id: uuid.UUID) -> dict[str, object]:
+def _key(photo: dict[str, object], run_id: uuid.UUID) -> dict[str, object]:
     return {
-        "content_sha256": content_sha256,
+        "content_sha256": photo["content_sha256"],
         "model_id": MODEL_ID,
         "preprocessing_id": PREPROCESSING_ID,
         "weights_sha256": WEIGHTS,
@@ -182,11 +185,10 @@ def _scores(session: Session, rng: np.random.Generator) -> dict[str, float]:
     return {
         "face_age_years": face.biological_age + float(rng.normal(0, 3)),
         "face_survival_log_risk": 0.03 * (face.biological_age - 60) + 0.45 * face.frailty + float(rng.normal(0, 0.2)),
+        "detection_probability": 0.999,
+        "face_width_px": 240.0,
+        "sharpness": 80.0,
     }
-
-
-def _without(row: dict[str, object], key: str) -> dict[str, object]:
-    return {name: value for name, value in row.items() if name != key}
 
 
 def _copy(connection: Connection, table: str, rows: list[dict[str, object]]) -> None:
