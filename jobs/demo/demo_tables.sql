@@ -54,7 +54,7 @@ CREATE TABLE demo.truth_coefficient (
 );
 COMMENT ON TABLE demo.truth_coefficient IS 'SYNTHETIC: the Cox model all survival times were drawn from.';
 COMMENT ON COLUMN demo.truth_coefficient.term IS 'Name of the coefficient: covariate, or covariate=level.';
-COMMENT ON COLUMN demo.truth_coefficient.covariate IS 'Covariate.';
+COMMENT ON COLUMN demo.truth_coefficient.covariate IS 'Covariate, called as in fahr.risk_coefficient.';
 COMMENT ON COLUMN demo.truth_coefficient.level IS 'Level, for a categorical covariate.';
 COMMENT ON COLUMN demo.truth_coefficient.reference_level IS 'Level it is compared with.';
 COMMENT ON COLUMN demo.truth_coefficient.unit IS 'What one unit is.';

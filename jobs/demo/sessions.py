@@ -112,7 +112,7 @@ def _sessions_of(patient: Patient, seed: int) -> Iterator[Session]:
                 return
             years = rng.uniform(SHORTEST_YEARS_BETWEEN_SESSIONS, min(LONGEST_YEARS_BETWEEN_SESSIONS, years_left))
             day += timedelta(days=int(np.ceil(years * DAYS_PER_YEAR)))
-            if day > patient.last_day:
+            if day >= patient.last_day:
                 return
         source = DICOM_FOLDER if rng.random() < SHARE_OF_DICOM_SESSIONS else SHARE
         photos = 1 + int(rng.choice(len(_PHOTOS_IN_SESSION), p=_PHOTOS_IN_SESSION))

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple
 from importlib.resources import files
 
 from sqlalchemy import Connection
 
 from jobs.demo.filing import FiledPhoto
 from jobs.demo.population import Patient
-from jobs.demo.truth import TRUE_COEFFICIENTS
+from jobs.demo.truth import TRUE_COEFFICIENTS, TrueCoefficient
 from jobs.warehouse.connection import copy_rows
 from schemas.migrations import execute_script
+
+RISK_TABLES_NAMES = {
+    "age": "age_years",
+    "biological_age_gap": "biological_age_gap_years",
+    "F": "female",
+    "M": "male",
+}
+"""What the cohort declarations call covariates and levels that the truth calls otherwise."""
 
 _PATIENT_COLUMNS = (
     "person_id",
@@ -39,7 +46,7 @@ def write_truth(connection: Connection, patients: Sequence[Patient], photos: Seq
         connection,
         "demo.truth_coefficient",
         ("term", "covariate", "level", "reference_level", "unit", "log_hazard_ratio"),
-        [(coefficient.term, *astuple(coefficient)) for coefficient in TRUE_COEFFICIENTS],
+        map(_coefficient_row, TRUE_COEFFICIENTS),
     )
     copy_rows(
         connection,
@@ -52,6 +59,20 @@ def write_truth(connection: Connection, patients: Sequence[Patient], photos: Seq
         "demo.odd_photo",
         ("source", "source_key", "oddity", "expected_reason"),
         [(filed.source, filed.source_key, filed.oddity, filed.expected_reason) for filed in photos if filed.oddity],
+    )
+
+
+def _coefficient_row(coefficient: TrueCoefficient) -> tuple[object, ...]:
+    """Covariates and levels are called as in `fahr.risk_coefficient`, so that the two can be joined."""
+    covariate = RISK_TABLES_NAMES.get(coefficient.covariate, coefficient.covariate)
+    level = RISK_TABLES_NAMES.get(str(coefficient.level), coefficient.level)
+    return (
+        covariate if level is None else f"{covariate}={level}",
+        covariate,
+        level,
+        RISK_TABLES_NAMES.get(str(coefficient.reference_level), coefficient.reference_level),
+        coefficient.unit,
+        coefficient.log_hazard_ratio,
     )
 
 

@@ -106,7 +106,8 @@ def test_the_truth_and_every_table_of_it_say_that_they_are_synthetic(hospital: B
     source = hospital.query("SELECT cdm_source_name FROM cdm.cdm_source")
     assert "SYNTHETIC" in source[0][0]
     coefficients = {row.term: row.log_hazard_ratio for row in hospital.query("SELECT * FROM demo.truth_coefficient")}
-    assert coefficients["age"] == 0.25
+    assert coefficients["age_years"] == 0.25
+    assert coefficients["sex=male"] == 0.20
     assert coefficients["site=brain"] == 0.90
     assert len(coefficients) == 13
 
