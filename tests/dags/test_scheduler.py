@@ -53,6 +53,6 @@ def _scored_hospital(owner: Engine, folder: Path, monkeypatch: pytest.MonkeyPatc
     release = small_release(folder)
     monkeypatch.setattr(scored_hospital, "MODEL_ID", release.model_id)
     monkeypatch.setattr(scored_hospital, "PREPROCESSING_ID", release.preprocessing_id)
-    monkeypatch.setattr(scored_hospital, "REFUSED", {"no_face": 3, "scorer_unavailable": 0})
+    monkeypatch.setattr(scored_hospital, "REFUSED", dict.fromkeys(scored_hospital.REFUSED, 0) | {"no_face": 3})
     scored_hospital.fill_hospital(owner)
     return folder
