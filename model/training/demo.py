@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from model.network import BiomarkerNetwork, NetworkConfig
 from model.release import ModelRelease, save_release
@@ -18,6 +19,7 @@ from model.training.fit import Recipe, fit
 from model.training.losses import cox_loss
 from model.training.measure import measured
 from model.training.people import HELD_OUT_SEEDS, TRAINING_SEEDS, People, simulate_people
+from model.training.signs import SignReader, drawn_signs
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +37,9 @@ def main(arguments: list[str] | None = None) -> None:
         people = simulate_people(asked.people, TRAINING_SEEDS, asked.seed)
         crops = cached_crops(people, 1, asked.seed, asked.cache, caption="training people")
         log.info("%d of %d training faces found", len(crops.person), asked.people)
-        age = train_age(people, crops, Recipe(asked.age_epochs, asked.batch, 1e-3), asked.seed)
-        survival = train_survival(people, crops, age, Recipe(asked.survival_epochs, asked.batch, 4e-4), asked.seed)
+        reader = train_sign_reader(people, crops, Recipe(asked.sign_epochs, 32, 8e-4), asked.seed)
+        age = train_age(people, crops, reader, Recipe(asked.age_epochs, 64, 3e-4), asked.seed)
+        survival = train_survival(people, crops, reader, Recipe(asked.survival_epochs, 128, 3e-4), asked.seed)
         save(asked.out, age, survival, f"{asked.people} drawn people, one photo each, seed {asked.seed}", {})
     release = evaluate_and_save(asked.out, asked.held_out_people, asked.seed, asked.cache)
     for name, value in release.metrics.items():
@@ -44,44 +47,58 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def network_config(people: People) -> NetworkConfig:
-    """The demo networks' shape: 12 layers of width 128, 2.4 million weights each (ours)."""
+    """The demo networks' shape: 12 layers of width 96, 1.4 million weights each (ours)."""
     ages = people.biological_ages
     return NetworkConfig(
-        hidden_size=128, layers=12, heads=4, mlp_size=512, output_mean=float(ages.mean()), output_sd=float(ages.std())
+        hidden_size=96, layers=12, heads=4, mlp_size=384, output_mean=float(ages.mean()), output_sd=float(ages.std())
     )
 
 
-def train_age(
+def train_sign_reader(
     people: People, crops: Crops, recipe: Recipe, seed: int, config: NetworkConfig | None = None
-) -> BiomarkerNetwork:
-    """A FaceAge network from random weights, by regression on biological age."""
-    config = config or network_config(people)
+) -> SignReader:
+    """An encoder from random weights that reads the drawn signs; age weighs as much as five of the others."""
+    signs = torch.from_numpy(drawn_signs(people.latents)[crops.person])
+    weights = torch.ones(signs.shape[1])
+    weights[0] = 5.0
     torch.manual_seed(seed)
-    network = BiomarkerNetwork(config)
+    reader = SignReader(config or network_config(people), signs.shape[1])
+
+    def loss(outputs: Tensor, chosen: NDArray[np.int64]) -> Tensor:
+        misses = nn.functional.smooth_l1_loss(outputs, signs[chosen], beta=0.25, reduction="none")
+        return (misses * weights).sum() / (len(chosen) * weights.sum())
+
+    fit(reader, crops.pixels, loss, recipe, seed, caption="signs")
+    return reader
+
+
+def train_age(people: People, crops: Crops, reader: SignReader, recipe: Recipe, seed: int) -> BiomarkerNetwork:
+    """A FaceAge network from the sign reader's encoder, by regression on biological age alone."""
+    network = reader.age_network()
     years = torch.from_numpy(people.biological_ages[crops.person])
+    scale = network.config.output_sd
+    torch.manual_seed(seed + 1)
 
-    def loss(outputs: Tensor, chosen: np.ndarray) -> Tensor:
-        return torch.nn.functional.smooth_l1_loss(
-            outputs / config.output_sd, years[chosen] / config.output_sd, beta=0.25
-        )
+    def loss(outputs: Tensor, chosen: NDArray[np.int64]) -> Tensor:
+        return nn.functional.smooth_l1_loss(outputs / scale, years[chosen] / scale, beta=0.25)
 
-    fit(network, crops.pixels, loss, recipe, seed, caption="age")
+    fit(network, crops.pixels, loss, recipe, seed + 1, caption="age")
     return network
 
 
-def train_survival(people: People, crops: Crops, age: BiomarkerNetwork, recipe: Recipe, seed: int) -> BiomarkerNetwork:
-    """A FaceSurvival network whose encoder starts from FaceAge's, by Cox partial likelihood over each batch."""
-    shape = {**age.config.to_dict(), "output_mean": 0.0, "output_sd": 1.0}
-    torch.manual_seed(seed + 1)
+def train_survival(people: People, crops: Crops, reader: SignReader, recipe: Recipe, seed: int) -> BiomarkerNetwork:
+    """A FaceSurvival network from the sign reader's encoder, by Cox partial likelihood over each batch."""
+    shape = {**reader.encoder.config.to_dict(), "output_mean": 0.0, "output_sd": 1.0}
+    torch.manual_seed(seed + 2)
     network = BiomarkerNetwork(NetworkConfig(**shape))
-    network.load_state_dict(age.state_dict())
+    network.vit.load_state_dict(reader.encoder.vit.state_dict())
     days = torch.from_numpy(people.follow_up_days[crops.person])
     died = torch.from_numpy(people.died[crops.person])
 
-    def loss(outputs: Tensor, chosen: np.ndarray) -> Tensor:
+    def loss(outputs: Tensor, chosen: NDArray[np.int64]) -> Tensor:
         return cox_loss(outputs, days[chosen], died[chosen])
 
-    fit(network, crops.pixels, loss, recipe, seed + 1, caption="survival")
+    fit(network, crops.pixels, loss, recipe, seed + 2, caption="survival")
     return network
 
 
@@ -117,9 +134,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache", type=Path, default=cache, help="where aligned crops are kept (default: %(default)s)")
     parser.add_argument("--people", type=int, default=9000)
     parser.add_argument("--held-out-people", type=int, default=HELD_OUT_PEOPLE)
-    parser.add_argument("--age-epochs", type=int, default=12)
-    parser.add_argument("--survival-epochs", type=int, default=6)
-    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--sign-epochs", type=int, default=10)
+    parser.add_argument("--age-epochs", type=int, default=3)
+    parser.add_argument("--survival-epochs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--evaluate-only", action="store_true", help="measure and re-write the manifest; train nothing")

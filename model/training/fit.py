@@ -11,16 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from model.network import BiomarkerNetwork
 from model.preprocessing import to_network_input
 
 log = logging.getLogger(__name__)
 
 Loss = Callable[[Tensor, NDArray[np.int64]], Tensor]
-"""(outputs (B,), photo numbers (B,)) -> one number."""
+"""(outputs (B, ...), photo numbers (B,)) -> one number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Recipe:
 
 
 def fit(
-    network: BiomarkerNetwork, pixels: NDArray[np.uint8], loss: Loss, recipe: Recipe, seed: int, *, caption: str
+    network: nn.Module, pixels: NDArray[np.uint8], loss: Loss, recipe: Recipe, seed: int, *, caption: str
 ) -> list[float]:
     """Train `network` in place on aligned crops (m, 112, 112, 3); returns each epoch's mean loss."""
     rng = np.random.default_rng([seed, len(pixels)])
@@ -103,7 +102,7 @@ def _rate(step: int, steps: int, warm_up_share: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(steps - warm_up, 1))) + 1e-3
 
 
-def _decayed_apart(network: BiomarkerNetwork, weight_decay: float) -> list[dict[str, object]]:
+def _decayed_apart(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
     """Matrices decay; biases, norms, positions and the [CLS] token do not."""
     matrices = [value for value in network.parameters() if value.ndim == 2 or value.ndim == 4]
     others = [value for value in network.parameters() if value.ndim not in (2, 4)]

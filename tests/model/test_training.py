@@ -16,11 +16,12 @@ from model.network import NetworkConfig
 from model.preprocessing import PREPROCESSING_ID
 from model.release import SHIPPED_RELEASES, ModelRelease
 from model.training.crops import cached_crops, make_crops
-from model.training.demo import INTENDED_USE, evaluate_and_save, save, train_age, train_survival
+from model.training.demo import INTENDED_USE, evaluate_and_save, save, train_age, train_sign_reader, train_survival
 from model.training.fit import Recipe, augmented
 from model.training.losses import cox_loss
 from model.training.measure import measured
 from model.training.people import HELD_OUT_SEEDS, TRAINING_SEEDS, UNSEEN_SEEDS, simulate_people
+from model.training.signs import drawn_signs
 
 SHIPPED = SHIPPED_RELEASES / "fahr-demo-1"
 SMALL = NetworkConfig(hidden_size=32, layers=2, heads=2, mlp_size=64, output_mean=57.0, output_sd=21.0)
@@ -50,6 +51,17 @@ def test_cox_loss_survives_very_large_log_risks() -> None:
     loss = cox_loss(log_risks, torch.tensor([3.0, 1.0, 2.0]), torch.ones(3, dtype=torch.bool))
     loss.backward()
     assert torch.isfinite(loss.detach()) and log_risks.grad is not None and torch.isfinite(log_risks.grad).all()
+
+
+def test_drawn_signs_are_standardised_and_hold_no_survival() -> None:
+    people = simulate_people(500, TRAINING_SEEDS, 4)
+    signs = drawn_signs(people.latents)
+    assert signs.shape == (500, 21)
+    np.testing.assert_allclose(signs.mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(signs.std(axis=0), 1, atol=1e-4)
+    other_fates = simulate_people(500, TRAINING_SEEDS, 4)
+    other_fates.follow_up_days[:] = 1
+    assert np.array_equal(drawn_signs(other_fates.latents), signs)
 
 
 def test_simulated_people_follow_the_risk_and_four_in_ten_are_censored() -> None:
@@ -93,16 +105,17 @@ def test_crops_are_made_once_and_are_the_same_when_read_again(tmp_path: Path) ->
 def test_a_small_run_learns_and_writes_a_release_that_loads(tmp_path: Path) -> None:
     people = simulate_people(96, TRAINING_SEEDS, 7)
     crops = make_crops(people, 1, 7)
-    untrained = train_age(people, crops, Recipe(1, 48, 0.0), 7, SMALL)
-    age = train_age(people, crops, Recipe(12, 48, 3e-3), 7, SMALL)
+    untrained = train_sign_reader(people, crops, Recipe(1, 32, 0.0), 7, SMALL).age_network()
+    reader = train_sign_reader(people, crops, Recipe(12, 32, 3e-3), 7, SMALL)
+    age = train_age(people, crops, reader, Recipe(2, 32, 1e-3), 7)
     before = measured(untrained, untrained, people, crops)
     after = measured(age, age, people, crops)
     assert after["face_age_mae_years"] < 0.8 * before["face_age_mae_years"]
 
-    again = train_age(people, crops, Recipe(12, 48, 3e-3), 7, SMALL)
+    again = train_age(people, crops, reader, Recipe(2, 32, 1e-3), 7)
     assert all(torch.equal(one, other) for one, other in zip(age.parameters(), again.parameters(), strict=True))
 
-    survival = train_survival(people, crops, age, Recipe(2, 48, 1e-3), 7)
+    survival = train_survival(people, crops, reader, Recipe(2, 48, 1e-3), 7)
     out = tmp_path / "small"
     save(out, age, survival, "96 drawn people", {})
     first = ModelRelease.load(out)
