@@ -88,6 +88,8 @@ def _drop_root(owner: tuple[int, int] | None) -> list[str]:
         f"--inh-caps=-all,+{capability}",
         f"--ambient-caps=-all,+{capability}",
         f"--bounding-set=-all,+{capability}",
+        # PostgreSQL asks access(2) whether its programs may be run, which otherwise leaves capabilities out of account.
+        "--securebits=+no_setuid_fixup",
         "--no-new-privs",
         "--",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 
 from jobs.errors import SettingsError
 from jobs.warehouse import embedded
+from jobs.warehouse.server_process import INSTALLATION, WHEEL, binary
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,22 @@ def test_the_first_start_opens_no_folder_above_the_data(home: Path) -> None:
     embedded.start(home)
     assert [(folder.stat().st_mode, folder.stat().st_uid) for folder in above] == before
     assert (home / "postgres").stat().st_mode & 0o777 == 0o700
+
+
+def test_programs_in_a_private_environment_are_found(tmp_path: Path) -> None:
+    """A virtual environment, like a home, may lie where only this user may enter."""
+    tmp_path.chmod(0o700)
+    packages = binary("postgres").parents[3]
+    site = tmp_path / "site"
+    for folder in (f"{WHEEL}/{INSTALLATION}", f"{WHEEL}.libs"):
+        if (packages / folder).is_dir():
+            shutil.copytree(packages / folder, site / folder)
+    (site / WHEEL / "__init__.py").touch()
+    program = "import sys, pathlib, jobs.warehouse.embedded as e; h = pathlib.Path(sys.argv[1]); e.start(h); e.stop(h)"
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    command = [sys.executable, "-c", program, str(tmp_path / "home")]
+    subprocess.run(command, env=environment, check=True, timeout=60)
+    assert (tmp_path / "home" / "postgres" / "data" / "PG_VERSION").exists()
 
 
 def test_start_stop_and_start_again_keep_data_and_url(home: Path) -> None:
