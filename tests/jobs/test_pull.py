@@ -83,9 +83,7 @@ def test_only_what_was_registered_up_to_the_night_is_pulled(settings, engine, ow
     assert list(_ledger(engine)) == ["today"]
 
 
-def test_a_missing_file_is_tried_on_later_nights_until_it_comes(
-    settings, engine, owner_engine, spark, share
-):
+def test_a_missing_file_is_tried_on_later_nights_until_it_comes(settings, engine, owner_engine, spark, share):
     _register(owner_engine, "k1", "late.jpg")
     pull(settings=settings, engine=engine, spark=spark, night=NIGHT)
     assert _ledger(engine)["k1"]["reason_code"] == "file_missing"

@@ -28,7 +28,8 @@ def test_score_and_publish_killed_in_mid_work_leave_what_a_clean_night_writes(fr
 
     # A slow table holds the publishing transaction open long enough to be killed inside it.
     fresh.query(
-        "CREATE FUNCTION public.dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NEW; END $$"
+        "CREATE FUNCTION public.dawdle() RETURNS trigger LANGUAGE plpgsql"
+        " AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NEW; END $$"
     )
     fresh.query(
         "CREATE TRIGGER dawdle BEFORE INSERT ON fahr.face_score_v1 FOR EACH ROW EXECUTE FUNCTION public.dawdle()"
