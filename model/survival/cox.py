@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,14 @@ TO_CONVERGENCE = {"precision": 1e-20, "r_precision": 0.0, "max_steps": 100}
 
 LARGEST_STANDARD_ERROR = 10.0
 """In log hazard per standard deviation of a column (ours). A likelihood that rises for ever ends beyond it."""
+
+NO_CONVERGENCE = "the fit did not converge: separation or near-collinear covariates"
+
+LIFELINES_GAVE_UP = ("Newton-Raphson", "The log-likelihood is getting suspiciously close to 0")
+"""How its warnings begin when the iteration itself went wrong."""
+
+LARGEST_LOG_HAZARD_RATIO = 700.0
+"""Whose exponential a double still holds."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +62,6 @@ class CoxFit:
         persons, events: what it was fitted on.
         log_likelihood: partial log-likelihood (Efron) at the estimate.
         aic: -2 log_likelihood + 2 terms.
-        concordance: Harrell's C on the persons of the fit (apparent).
-        ph_p_values: p value of the test of proportional hazards, by term.
         warnings: what makes the fit doubtful, in words.
     """
 
@@ -63,8 +70,6 @@ class CoxFit:
     events: int
     log_likelihood: float
     aic: float
-    concordance: float
-    ph_p_values: dict[str, float]
     warnings: tuple[str, ...]
     design: Design
     beta: np.ndarray
@@ -72,6 +77,23 @@ class CoxFit:
     baseline_times: np.ndarray
     baseline_hazard: np.ndarray
     longest_followup: float
+    fitter: CoxPHFitter
+    table: pd.DataFrame
+
+    @cached_property
+    def concordance(self) -> float:
+        """Harrell's C on the persons of the fit (apparent), 0 to 1."""
+        return float(self.fitter.concordance_index_)
+
+    @cached_property
+    def ph_p_values(self) -> dict[str, float]:
+        """P value of the test of proportional hazards, by term.
+
+        Grambsch and Therneau 1994, in the approximation of R's survival before 3.0, rank-transformed time.
+        """
+        result = proportional_hazard_test(self.fitter, self.table, time_transform="rank")
+        names = [coefficient.term.name for coefficient in self.coefficients]
+        return dict(zip(names, (float(p) for p in np.atleast_1d(result.p_value)), strict=True))
 
     def log_risk(self, frame: pd.DataFrame) -> np.ndarray:
         """Linear predictor of each person, centred on the mean of the persons of the fit; (persons,)."""
@@ -113,14 +135,15 @@ def fit_cox(
     doubts = check_before_fitting(matrix, design.terms, durations, events)
     doubts += [f"nobody has {level}" for level in design.absent_levels]
 
+    # Standardised, because lifelines takes columns of small variance or large mean for hopeless.
     names = [term.name for term in design.terms]
-    table = pd.DataFrame(matrix, columns=names).assign(_duration=durations, _event=events)
+    centre, spread = matrix.mean(axis=0), matrix.std(axis=0)
+    table = pd.DataFrame((matrix - centre) / spread, columns=names).assign(_duration=durations, _event=events)
     fitter = _newton(table)
-    beta = fitter.params_[names].to_numpy()
-    errors = fitter.standard_errors_[names].to_numpy()
-    _check_maximum(beta, errors, matrix, design.terms)
+    standardised_errors = fitter.standard_errors_[names].to_numpy()
+    beta, errors = fitter.params_[names].to_numpy() / spread, standardised_errors / spread
+    _check_maximum(beta, errors, standardised_errors, design.terms)
 
-    centre = matrix.mean(axis=0)
     times, hazard = breslow_baseline(durations, events, (matrix - centre) @ beta)
     log_likelihood = float(fitter.log_likelihood_)
     return CoxFit(
@@ -131,8 +154,6 @@ def fit_cox(
         events=int(events.sum()),
         log_likelihood=log_likelihood,
         aic=-2 * log_likelihood + 2 * len(names),
-        concordance=float(fitter.concordance_index_),
-        ph_p_values=_proportional_hazards(fitter, table, names),
         warnings=tuple(doubts),
         design=design,
         beta=beta,
@@ -140,6 +161,8 @@ def fit_cox(
         baseline_times=times,
         baseline_hazard=hazard,
         longest_followup=float(durations.max()),
+        fitter=fitter,
+        table=table,
     )
 
 
@@ -160,22 +183,34 @@ def breslow_baseline(durations: np.ndarray, events: np.ndarray, log_risk: np.nda
 
 
 def _newton(table: pd.DataFrame) -> CoxPHFitter:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", ConvergenceWarning)
+    """Fit, and refuse what Newton's method did not bring to an end.
+
+    lifelines also warns beforehand, of columns that look hopeless to it, such as a level in which everybody died at
+    different times; the maximum may exist all the same, and then it is what counts.
+    """
+    # Where there is no maximum its variance may come out negative; `_check_maximum` then refuses the missing error.
+    with warnings.catch_warnings(record=True) as caught, np.errstate(all="ignore"):
+        warnings.simplefilter("always", ConvergenceWarning)
         try:
-            return CoxPHFitter().fit(
+            fitter = CoxPHFitter().fit(
                 table, duration_col="_duration", event_col="_event", fit_options=TO_CONVERGENCE.copy()
             )
-        except (ConvergenceError, ConvergenceWarning):
-            raise FitRefused("the fit did not converge: separation or near-collinear covariates") from None
+        except ConvergenceError:
+            raise FitRefused(NO_CONVERGENCE) from None
+    if any(str(warning.message).startswith(LIFELINES_GAVE_UP) for warning in caught):
+        raise FitRefused(NO_CONVERGENCE)
+    return fitter
 
 
-def _check_maximum(beta: np.ndarray, errors: np.ndarray, matrix: np.ndarray, terms: tuple[Term, ...]) -> None:
+def _check_maximum(
+    beta: np.ndarray, errors: np.ndarray, standardised_errors: np.ndarray, terms: tuple[Term, ...]
+) -> None:
     """Refuse estimates that Newton's method would have pushed on for ever (monotone likelihood; Heinze 2001)."""
-    spread = matrix.std(axis=0)
-    for term, estimate, error, deviation in zip(terms, beta, errors, spread, strict=True):
-        if not np.isfinite([estimate, error]).all() or error <= 0 or error * deviation > LARGEST_STANDARD_ERROR:
+    for term, estimate, error, standardised in zip(terms, beta, errors, standardised_errors, strict=True):
+        if not (np.isfinite(estimate) and 0 < standardised <= LARGEST_STANDARD_ERROR):
             raise FitRefused(f"separation: the likelihood has no maximum in {term.name}")
+        if abs(estimate) + NORMAL_97_5 * error > LARGEST_LOG_HAZARD_RATIO:
+            raise FitRefused(f"the hazard ratio {term.unit} of {term.name} is no finite number: choose another unit")
 
 
 def _coefficient(term: Term, estimate: float, error: float) -> Coefficient:
@@ -190,9 +225,3 @@ def _coefficient(term: Term, estimate: float, error: float) -> Coefficient:
         z=z,
         p_value=float(2 * stats.norm.sf(abs(z))),
     )
-
-
-def _proportional_hazards(fitter: CoxPHFitter, table: pd.DataFrame, names: list[str]) -> dict[str, float]:
-    """Grambsch and Therneau 1994, score approximation of survival < 3.0, rank-transformed time."""
-    result = proportional_hazard_test(fitter, table, time_transform="rank")
-    return dict(zip(names, (float(p) for p in np.atleast_1d(result.p_value)), strict=True))

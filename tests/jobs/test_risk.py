@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from scored_hospital import MODEL_ID, fill_hospital
 from sqlalchemy import Engine, text
 
 from jobs.demo.population import DEMO_NIGHT, simulate_population
+from jobs.demo.truth import TRUE_COEFFICIENTS
 from jobs.errors import SettingsError, UsageError
 from jobs.risk import model_covariates, risk
 from jobs.settings import Settings
@@ -86,6 +88,19 @@ def test_members_are_the_simulated_patients(settings, engine, hospital):
     assert told["site"].tolist() == truth["site"].tolist()
     assert told["ecog"].tolist() == truth["ecog"].tolist()
     assert (told["sex"] == truth["sex"].map({"F": "female", "M": "male"})).all()
+
+
+def test_intervals_cover_most_of_the_recorded_truth(settings, engine, hospital):
+    """Of the clinical covariates: the biomarkers measure the truth with an error, so theirs are smaller."""
+    run_risk(settings, engine)
+    table = rows(engine, "SELECT * FROM fahr.risk_coefficient WHERE model_name = 'both_adjusted'").set_index("term")
+    truth = {
+        coefficient.term.replace("sex=M", "sex=male"): math.exp(coefficient.log_hazard_ratio)
+        for coefficient in TRUE_COEFFICIENTS
+        if coefficient.covariate in ("sex", "site", "stage", "ecog")
+    }
+    covered = [table.loc[term, "ci_lower"] <= ratio <= table.loc[term, "ci_upper"] for term, ratio in truth.items()]
+    assert len(truth) == 10 and sum(covered) >= 8
 
 
 def test_tables_equal_a_fit_of_the_published_members(settings, engine, hospital):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from lifelines import CoxPHFitter, datasets
-from statsmodels.duration.hazard_regression import PHReg
+from statsmodels.duration.hazard_regression import PHReg, PHRegResults
 
 from model.survival.cox import CoxFit, fit_cox
 from model.survival.design import Covariate
@@ -46,17 +46,27 @@ def gbsg2() -> tuple[pd.DataFrame, tuple[Covariate, ...]]:
     )
 
 
-@pytest.mark.parametrize("load", [rossi, lung, gbsg2])
-def test_estimates_equal_statsmodels(load):
-    frame, covariates = load()
-    fit = fit_cox(frame, covariates)
-    reference = PHReg(
+def statsmodels(frame: pd.DataFrame, fit: CoxFit) -> PHRegResults:
+    """The same model by the other package, iterated to convergence."""
+    model = PHReg(
         frame["followup_years"].to_numpy(float),
         fit.design.matrix(frame),
         status=frame["event"].to_numpy(float),
         ties="efron",
-    ).fit(disp=False, method="newton", tol=1e-14, maxiter=200)
-    assert [c.log_hazard_ratio for c in fit.coefficients] == pytest.approx(reference.params, rel=1e-6)
+    )
+    return model.fit(disp=False, method="newton", tol=1e-14, maxiter=200)
+
+
+def estimates(fit: CoxFit) -> list[float]:
+    return [coefficient.log_hazard_ratio for coefficient in fit.coefficients]
+
+
+@pytest.mark.parametrize("load", [rossi, lung, gbsg2])
+def test_estimates_equal_statsmodels(load):
+    frame, covariates = load()
+    fit = fit_cox(frame, covariates)
+    reference = statsmodels(frame, fit)
+    assert estimates(fit) == pytest.approx(reference.params, rel=1e-6)
     assert [c.standard_error for c in fit.coefficients] == pytest.approx(reference.bse, rel=1e-6)
     assert [c.p_value for c in fit.coefficients] == pytest.approx(reference.pvalues, rel=1e-6)
     assert fit.log_likelihood == pytest.approx(reference.llf, rel=1e-6)
@@ -171,8 +181,43 @@ def test_monotone_likelihood_is_refused():
         fit_cox(frame.assign(event=True, sex=np.where(early, "M", "F")), (SEX,))
 
 
+def test_a_level_in_which_everybody_died_is_no_separation():
+    """They died at different times among others at risk, so the estimate exists, whatever the share of deaths."""
+    frame = simulated()
+    frame["event"] |= frame["sex"] == "M"
+    frame.loc[frame.index[::40], "sex"] = "M"
+    everybody = frame.assign(event=frame["event"] | (frame["sex"] == "M"))
+    fit = fit_cox(everybody, (AGE, SEX))
+    assert everybody.loc[everybody["sex"] == "M", "event"].all()
+    assert estimates(fit) == pytest.approx(statsmodels(everybody, fit).params, rel=1e-6)
+
+
+@pytest.mark.parametrize(("per", "offset"), [(1e3, 0), (1e-3, 0), (1.0, 1e6)])
+def test_scale_and_origin_of_a_column_do_not_matter(per, offset):
+    plain = fit_cox(simulated(), (Covariate("age", "age", "continuous"), SEX))
+    frame = simulated().assign(age=lambda f: f["age"] + offset)
+    scaled = fit_cox(frame, (Covariate("age", "age", "continuous", per=per, unit="years"), SEX))
+    assert scaled.coefficients[0].log_hazard_ratio / per == pytest.approx(estimates(plain)[0], rel=1e-6)
+    assert scaled.coefficients[0].z == pytest.approx(plain.coefficients[0].z, rel=1e-6)
+    assert scaled.log_risk(frame) == pytest.approx(plain.log_risk(simulated()), abs=1e-6)
+
+
+def test_a_rare_level_among_many_persons_is_estimated():
+    frame = simulated(persons=6000)
+    frame["sex"] = np.where(frame.index % 2000 == 0, "M", "F")
+    frame.loc[frame["sex"] == "M", "event"] = True
+    fit = fit_cox(frame, (AGE, SEX))
+    assert estimates(fit) == pytest.approx(statsmodels(frame, fit).params, rel=1e-6)
+    assert "only 3 persons with sex=M" in fit.warnings
+
+
 def test_few_events_are_warned_about():
     frame = simulated()
     frame["event"] = frame["event"] & (frame.index < 20)
     assert any("events a term" in warning for warning in fit_cox(frame, (AGE, SEX)).warnings)
     assert fit_cox(simulated(), (AGE, SEX)).warnings == ()
+
+
+def test_a_unit_that_makes_infinite_ratios_is_refused():
+    with pytest.raises(FitRefused, match=r"hazard ratio per 100000 years of age is no finite number"):
+        fit_cox(simulated(), (Covariate("age", "age", "continuous", per=1e5, unit="years"),))
