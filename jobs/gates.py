@@ -8,10 +8,7 @@ Great Expectations takes seconds to import, so it is imported where a gate is bu
 
 from __future__ import annotations
 
-import logging
-import os
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,34 +17,19 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from jobs.errors import DatasetRejected
+from jobs.expectations import expectation_suite, keep_usage_private
 from jobs.offline_docs import make_offline, write_index
 from jobs.settings import Settings
-from schemas.rules import (
-    Aggregate,
-    Between,
-    Columns,
-    InSet,
-    NotNull,
-    Number,
-    Predicate,
-    RowCount,
-    Rule,
-    Suite,
-    Unique,
-)
+from schemas.rules import Number, Rule, Suite
 
 if TYPE_CHECKING:
-    from great_expectations import ExpectationSuite
     from great_expectations.core.batch_definition import BatchDefinition
     from great_expectations.data_context import EphemeralDataContext
-    from great_expectations.expectations.expectation import Expectation
     from pyspark.sql import DataFrame
     from sqlalchemy import Engine
 
-log = logging.getLogger("fahr.gate")
-
-NIGHTS_IN_DOCS = 90
-"""Ours: so many of the last validations have a page."""
+VERDICTS_KEPT = 100
+"""Ours: of each data set, so many of the last verdicts are kept and have a page."""
 
 _SITE = "fahr"
 
@@ -111,10 +93,10 @@ class Gate:
         """
         from sqlalchemy.pool import NullPool
 
-        # Connections come from our own engine, with its role: Great Expectations never learns the password.
-        source = self._context.data_sources.add_sql(
+        # Connections come from our own engine, with its role: Great Expectations never learns where, nor the password.
+        source = self._context.data_sources.add_postgres(
             "warehouse",
-            connection_string="postgresql+psycopg://",
+            connection_string="postgresql+psycopg://warehouse/fahr",
             kwargs={"creator": _Connector(engine), "poolclass": NullPool},  # type: ignore[call-arg]
         )
         batch = source.add_query_asset(suite.name, query=query).add_batch_definition_whole_table("all")
@@ -127,6 +109,7 @@ class Gate:
         from great_expectations.checkpoint.actions import UpdateDataDocsAction
         from great_expectations.core.run_identifier import RunIdentifier
 
+        _forget_old_verdicts(_results(self._settings) / suite.name)
         validation = gx.ValidationDefinition(
             name=suite.name, data=batch, suite=self._context.suites.add_or_update(expectation_suite(suite, parameters))
         )
@@ -178,73 +161,17 @@ def require(verdict: Verdict, settings: Settings, *, next_step: str) -> None:
         )
 
 
-def expectation_suite(suite: Suite, parameters: Mapping[str, Number]) -> ExpectationSuite:
-    """The Great Expectations suite that says what `suite` says."""
-    _prepare_import()
-    import great_expectations as gx
-
-    return gx.ExpectationSuite(
-        name=suite.name,
-        expectations=[
-            expectation
-            for rule in suite.rules
-            for expectation in _expectations(rule.bound(parameters), suite.key, parameters)
-        ],
-    )
-
-
-def _expectations(rule: Rule, key: str, parameters: Mapping[str, Number]) -> list[Expectation]:
-    """The expectations that together say what a rule says."""
-    import great_expectations.expectations as gxe
-
-    from jobs.row_expectation import ExpectRowsToSatisfyCondition
-
-    told: dict[str, Any] = {
-        "severity": rule.severity,
-        "description": f"{rule.name}: {rule.meaning}",
-        "meta": {"rule": rule.name, "reason_code": rule.reason_code},
-    }
-    match rule.condition:
-        case NotNull(column):
-            return [gxe.ExpectColumnValuesToNotBeNull(column=column, **told)]
-        case Between(column, at_least, at_most, above, below):
-            return [
-                gxe.ExpectColumnValuesToBeBetween(
-                    column=column,
-                    min_value=at_least if above is None else above,
-                    max_value=at_most if below is None else below,
-                    strict_min=above is not None,
-                    strict_max=below is not None,
-                    **told,
-                )
-            ]
-        case InSet(column, values):
-            return [gxe.ExpectColumnValuesToBeInSet(column=column, value_set=list(values), **told)]
-        case Predicate(sql):
-            return [ExpectRowsToSatisfyCondition(column=key, condition_sql=sql, **told)]
-        case Columns(types):
-            names = [name for name, _ in types]
-            return [gxe.ExpectTableColumnsToMatchSet(column_set=names, exact_match=True, **told)] + [
-                gxe.ExpectColumnValuesToBeOfType(column=name, type_=kind, **told) for name, kind in types
-            ]
-        case RowCount(equals, at_least):
-            exactly, fewest = parameters.get(equals or ""), parameters.get(at_least or "", 1)
-            if exactly is not None:
-                return [gxe.ExpectTableRowCountToEqual(value=int(exactly), **told)]
-            return [gxe.ExpectTableRowCountToBeBetween(min_value=int(fewest), **told)]
-        case Unique((column,)):
-            return [gxe.ExpectColumnValuesToBeUnique(column=column, **told)]
-        case Unique(columns):
-            return [gxe.ExpectCompoundColumnsToBeUnique(column_list=list(columns), **told)]
-        case Aggregate(sql, by):
-            groups = f"GROUP BY {', '.join(by)} " if by else ""
-            query = f"SELECT 1 AS broken FROM {{batch}} {groups}HAVING NOT coalesce({sql}, false)"
-            return [gxe.UnexpectedRowsExpectation(unexpected_rows_query=query, **told)]
-
-
 def _results(settings: Settings) -> Path:
     """Where the verdicts are stored."""
     return settings.home / "gx" / "validations"
+
+
+def _forget_old_verdicts(runs: Path) -> None:
+    """Make room for one more verdict; Great Expectations removes the pages of those that are gone."""
+    if runs.is_dir():
+        newest_first = sorted(runs.iterdir(), key=lambda run: run.stat().st_mtime, reverse=True)
+        for run in newest_first[VERDICTS_KEPT - 1 :]:
+            shutil.rmtree(run)
 
 
 def _rule_name(result: Any) -> str:
@@ -258,15 +185,9 @@ def _raised(result: Any) -> bool:
     return any(record.get("raised_exception") for record in records)
 
 
-def _prepare_import() -> None:
-    """Great Expectations reports its use to its makers unless told otherwise before it is imported."""
-    if "great_expectations" not in sys.modules:
-        os.environ["GX_ANALYTICS_ENABLED"] = "False"
-
-
 def _context(settings: Settings) -> EphemeralDataContext:
     """A context in memory, whose suites, results and pages are files: none of them can hold a connection."""
-    _prepare_import()
+    keep_usage_private()
     import great_expectations as gx
     from great_expectations.data_context.types.base import (
         DataContextConfig,

@@ -54,8 +54,11 @@ def write_index(docs: Path, results: Path) -> None:
         f"""<!DOCTYPE html>{_MARK}
 <html lang="en"><head><meta charset="utf-8"><title>fahr: data docs</title><style>{_STYLE}</style></head><body>
 <h1>Validations</h1>
-<p class="lead">Each data set of each night, judged by its declared rules with Great Expectations.</p>
-<table><thead><tr><th>When (UTC)</th><th>Data set</th><th>Run</th><th>Verdict</th><th>Broken rules</th></tr></thead>
+<p class="lead">Each data set of each night, judged by its declared rules with Great Expectations. A data set passes
+when no rule that must hold is broken; photos that break other rules are quarantined one by one. The page of a data set
+says "Failed" as soon as any rule is broken.</p>
+<table class="index"><thead>
+<tr><th>When (UTC)</th><th>Data set</th><th>Run</th><th>Verdict</th><th>Broken rules</th></tr></thead>
 <tbody>
 {rows}
 </tbody></table>

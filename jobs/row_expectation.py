@@ -16,8 +16,6 @@ from great_expectations.expectations.metrics.map_metric_provider import (
     ColumnMapMetricProvider,
     column_condition_partial,
 )
-from great_expectations.render import LegacyRendererType, RenderedStringTemplateContent
-from great_expectations.render.renderer.renderer import renderer
 
 
 class RowSatisfiesCondition(ColumnMapMetricProvider):
@@ -49,24 +47,3 @@ class ExpectRowsToSatisfyCondition(ColumnMapExpectation):
     args_keys = ("column", "condition_sql")
     success_keys = ("condition_sql", "mostly")
     library_metadata: ClassVar[dict[str, Any]] = {"maturity": "production", "tags": [], "contributors": []}
-
-    @classmethod
-    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
-    def _prescriptive_renderer(
-        cls,
-        configuration: Any = None,
-        result: Any = None,
-        runtime_configuration: dict[str, Any] | None = None,
-    ) -> list[RenderedStringTemplateContent]:
-        """The condition as the Data Docs show it."""
-        settings = configuration or result.expectation_config
-        return [
-            RenderedStringTemplateContent(
-                content_block_type="string_template",
-                string_template={
-                    "template": "In every row: $condition_sql",
-                    "params": {"condition_sql": settings.kwargs["condition_sql"]},
-                    "styling": (runtime_configuration or {}).get("styling"),
-                },
-            )
-        ]
