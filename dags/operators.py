@@ -88,7 +88,7 @@ class SparkStage(SparkSubmitOperator):
     def execute(self, context: Context) -> None:
         """Submit the stage and judge its exit code."""
         settings = load_settings()
-        self.conf = submit_conf(settings)
+        self.conf = submit_conf(settings, scores=self.stage == "score")
         # Not `env_vars`: the hook would send this machine's JAVA_HOME and PATH to the machines of a cluster.
         os.environ.update(stage_environment(settings))
         try:
