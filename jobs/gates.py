@@ -96,7 +96,7 @@ class Gate:
         # Connections come from our own engine, with its role: Great Expectations never learns where, nor the password.
         source = self._context.data_sources.add_postgres(
             "warehouse",
-            connection_string="postgresql+psycopg://warehouse/fahr",
+            connection_string="postgresql+psycopg://fahr@warehouse/fahr",
             kwargs={"creator": _Connector(engine), "poolclass": NullPool},  # type: ignore[call-arg]
         )
         batch = source.add_query_asset(suite.name, query=query).add_batch_definition_whole_table("all")
