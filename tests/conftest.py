@@ -18,6 +18,7 @@ from jobs.warehouse.migrate import migrate
 from schemas.migrations import execute_script
 
 TEMPLATE = "fahr_template"
+SMALL_TEMPLATE = "fahr_small_template"
 _numbers = itertools.count(1)
 
 
@@ -33,6 +34,16 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of an embedded server (database `fahr`, its owner's login); it holds a migrated template database."""
     home = tmp_path_factory.mktemp("postgres_server")
     url = embedded.start(home)
+    password = (home / "postgres" / "superuser_password").read_text()
+    superuser = make_url(url).set(username=embedded.SUPERUSER, password=password).render_as_string(hide_password=False)
+    # The tests make many databases, and none has to outlive a power cut.
+    for statement in (
+        f"ALTER ROLE {embedded.LOGIN} CREATEDB",
+        "ALTER SYSTEM SET fsync = off",
+        "ALTER SYSTEM SET full_page_writes = off",
+        "SELECT pg_reload_conf()",
+    ):
+        execute_alone(superuser, statement)
     execute_alone(url, f"CREATE DATABASE {TEMPLATE}")
     template = connect(database_url(url, TEMPLATE), role=None)
     migrate(template)
@@ -41,11 +52,25 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     embedded.stop(home)
 
 
+@pytest.fixture(scope="session")
+def small_template(postgres_server: str) -> str:
+    """Name of a template database filled by small_warehouse.sql: 80 persons with scores, and other fates of photos."""
+    execute_alone(postgres_server, f"CREATE DATABASE {SMALL_TEMPLATE} TEMPLATE {TEMPLATE}")
+    owner = connect(database_url(postgres_server, SMALL_TEMPLATE), role=None)
+    with owner.begin() as connection:
+        execute_script(connection, Path(__file__).with_name("small_warehouse.sql").read_text())
+    migrate(owner)
+    owner.dispose()
+    return SMALL_TEMPLATE
+
+
 @pytest.fixture
-def warehouse_url(postgres_server: str) -> Iterator[str]:
-    """URL of a fresh migrated database, dropped after the test."""
+def warehouse_url(request: pytest.FixtureRequest, postgres_server: str) -> Iterator[str]:
+    """URL of a fresh migrated database, filled if the test asks for `small_warehouse`; dropped after the test."""
+    filled = "small_warehouse" in request.fixturenames
+    template = request.getfixturevalue("small_template") if filled else TEMPLATE
     name = f"fahr_test_{next(_numbers)}"
-    execute_alone(postgres_server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    execute_alone(postgres_server, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield database_url(postgres_server, name)
     execute_alone(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -74,6 +99,12 @@ def owner_engine(settings: Settings) -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.fixture
+def small_warehouse(owner_engine: Engine) -> Engine:
+    """The fresh warehouse filled by small_warehouse.sql, as its owner."""
+    return owner_engine
+
+
 def database_url(url: str, database: str) -> str:
     """`url` with another database."""
     return make_url(url).set(database=database).render_as_string(hide_password=False)
@@ -85,12 +116,3 @@ def execute_alone(url: str, statement: str) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(statement))
     engine.dispose()
-
-
-@pytest.fixture
-def small_warehouse(owner_engine: Engine) -> Engine:
-    """The fresh warehouse filled by small_warehouse.sql: 80 persons with scores, and every other fate of a photo."""
-    with owner_engine.begin() as connection:
-        execute_script(connection, Path(__file__).with_name("small_warehouse.sql").read_text())
-    migrate(owner_engine)
-    return owner_engine

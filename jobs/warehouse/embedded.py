@@ -165,7 +165,7 @@ def _initialise(layout: _Layout) -> None:
     if ended.returncode != 0:
         raise SettingsError(
             f"The embedded warehouse could not be made: {ended.stderr.strip()}",
-            next_step="Free disk space or choose another FAHR_HOME; or set FAHR_WAREHOUSE_URL.",
+            next_step="Mend what initdb names (disk space, a user without a name), or set FAHR_WAREHOUSE_URL.",
         )
     unfinished.rename(layout.data)
 
@@ -258,7 +258,7 @@ def _superuser(layout: _Layout) -> psycopg.Connection[tuple[object, ...]]:
 def _make_login_and_database(layout: _Layout) -> None:
     with _superuser(layout) as connection:
         if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [LOGIN]).rowcount:
-            statement = sql.SQL("CREATE ROLE {} LOGIN CREATEROLE CREATEDB PASSWORD {}")
+            statement = sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD {}")
             connection.execute(statement.format(sql.Identifier(LOGIN), layout.password.read_text()))
         if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).rowcount:
             statement = sql.SQL("CREATE DATABASE {} OWNER {}")
@@ -274,10 +274,15 @@ def _write_client_files(layout: _Layout) -> None:
 
 
 def _write_secret(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
+    """Write a file that only the folder's owner may read, whole or not at all."""
+    if path.exists() and path.read_text() == text:
+        return
     unfinished = path.with_name(path.name + ".unfinished")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
+    if os.geteuid() == 0:
+        # Root may have come to the home of another user, who comes back.
+        os.chown(unfinished, path.parent.stat().st_uid, path.parent.stat().st_gid)
     unfinished.replace(path)
