@@ -2,32 +2,66 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from scored_hospital import MODEL_ID, fill_hospital
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, make_url, text
 
 from jobs.demo.population import DEMO_NIGHT, simulate_population
 from jobs.demo.truth import TRUE_COEFFICIENTS
 from jobs.errors import SettingsError, UsageError
 from jobs.risk import model_covariates, risk
 from jobs.settings import Settings
+from jobs.warehouse.connection import connect
 from model.survival.cox import fit_cox
 from schemas.cohort import COHORTS, load_cohort
 
 PATIENTS, SEED = 200, 7
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def filled(postgres_server: str) -> Iterator[str]:
+    """Name of a database with the hospital in it, for tests to copy."""
+    with database(postgres_server, "fahr_filled", "fahr_template") as url:
+        owner = connect(url, role=None)
+        fill_hospital(owner, patients=PATIENTS, seed=SEED)
+        owner.dispose()
+        yield "fahr_filled"
+
+
+@pytest.fixture
+def warehouse_url(postgres_server: str, filled: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Replaces the empty warehouse by a copy of the filled one where a test asks for the hospital."""
+    template = filled if "hospital" in request.fixturenames else "fahr_template"
+    with database(postgres_server, f"fahr_risk_{next(_numbers)}", template) as url:
+        yield url
 
 
 @pytest.fixture
 def hospital(owner_engine: Engine) -> Engine:
-    fill_hospital(owner_engine, patients=PATIENTS, seed=SEED)
+    """The hospital's warehouse, as its owner."""
     return owner_engine
+
+
+@contextmanager
+def database(server: str, name: str, template: str) -> Iterator[str]:
+    """A database that lives as long as the block."""
+    engine = connect(server, role=None)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
 
 
 def rows(engine: Engine, query: str) -> pd.DataFrame:
