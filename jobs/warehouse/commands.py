@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 
 from jobs.errors import UsageError
 from jobs.settings import Settings
@@ -49,8 +49,11 @@ def psql_line(settings: Settings, *, service: str = "fahr_analyst") -> str:
         service: on the embedded warehouse, `fahr_analyst` (reads the views) or `fahr` (owns everything).
     """
     if settings.warehouse_url is not None:
-        url = make_url(settings.warehouse_url.get_secret_value()).set(drivername="postgresql", password=None)
-        return shlex.join(["psql", url.render_as_string(hide_password=False)])
+        url = make_url(settings.warehouse_url.get_secret_value())
+        without_password = URL.create(
+            "postgresql", url.username, host=url.host, port=url.port, database=url.database, query=url.query
+        )
+        return shlex.join(["psql", without_password.render_as_string(hide_password=False)])
     services = shlex.quote(str(embedded.services_file(settings.home)))
     return f"PGSERVICEFILE={services} {shlex.quote(str(binary('psql')))} service={service}"
 

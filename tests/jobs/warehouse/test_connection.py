@@ -20,28 +20,6 @@ def test_the_role_outlives_a_rollback(engine: Engine) -> None:
         assert connection.execute(text("SELECT current_user")).scalar() == "fahr_loader"
 
 
-def test_the_embedded_warehouse_starts_and_migrates_itself(tmp_path: Path) -> None:
-    from jobs.warehouse import embedded
-
-    settings = Settings(home=tmp_path)
-    try:
-        engine = open_warehouse(settings, role="fahr_analyst")
-        with engine.connect() as connection:
-            assert connection.execute(text("SELECT count(*) FROM fahr.coverage")).scalar() == 0
-        engine.dispose()
-        owner = open_warehouse(settings, role=None)
-        with owner.begin() as connection:
-            connection.execute(text("CREATE SCHEMA cdm CREATE TABLE cdm.person (person_id bigint)"))
-        owner.dispose()
-        # The hospital's tables came after the migration: the next opening lets the loader read them.
-        loader = open_warehouse(settings)
-        with loader.connect() as connection:
-            assert connection.execute(text("SELECT count(*) FROM cdm.person")).scalar() == 0
-        loader.dispose()
-    finally:
-        embedded.stop(tmp_path)
-
-
 def test_a_server_that_is_not_migrated_is_left_alone(settings: Settings, owner_engine: Engine) -> None:
     with owner_engine.begin() as connection:
         connection.execute(text("UPDATE fahr.schema_state_v1 SET definition_sha256 = 'of another version'"))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pydantic import SecretStr
@@ -90,6 +91,15 @@ def test_migrating_again_changes_nothing(owner_engine: Engine) -> None:
     assert migrate.migrate(owner_engine) is True
     assert catalogue(owner_engine) == before
     assert migrate.is_current(owner_engine)
+
+
+def test_migrations_at_once_wait_for_each_other(owner_engine: Engine) -> None:
+    before = catalogue(owner_engine)
+    forget_definition(owner_engine)
+    with ThreadPoolExecutor(3) as pool:
+        changed = list(pool.map(lambda _: migrate.migrate(owner_engine), range(3)))
+    assert sorted(changed) == [False, False, True]
+    assert catalogue(owner_engine) == before
 
 
 def test_the_promised_views_are_there(owner_engine: Engine) -> None:
