@@ -11,6 +11,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 from transformers import ViTConfig, ViTModel
 
@@ -99,6 +100,18 @@ def published_state(network: BiomarkerNetwork) -> dict[str, Tensor]:
 def load_published_state(network: BiomarkerNetwork, state: dict[str, Tensor]) -> None:
     """Load weights stored by `published_state`. Raises RuntimeError where a key or a shape does not fit."""
     network.load_state_dict({_renamed(key, _FROM_PUBLISHED): value for key, value in state.items()})
+
+
+def network_of(config: NetworkConfig, state: dict[str, Tensor]) -> BiomarkerNetwork:
+    """A network that takes `state`'s tensors as its weights, without first drawing 86 million random ones.
+
+    Raises RuntimeError where a key or a shape does not fit.
+    """
+    with torch.device("meta"):
+        network = BiomarkerNetwork(config)
+    renamed = {_renamed(key, _FROM_PUBLISHED): value for key, value in state.items()}
+    network.load_state_dict(renamed, assign=True)
+    return network
 
 
 def _renamed(key: str, rules: tuple[tuple[str, str], ...]) -> str:

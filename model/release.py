@@ -25,7 +25,7 @@ from model.network import (
     Biomarker,
     BiomarkerNetwork,
     NetworkConfig,
-    load_published_state,
+    network_of,
     published_state,
 )
 from model.preprocessing import INPUT_ID, PREPROCESSING_ID
@@ -104,9 +104,8 @@ class ModelRelease:
         content = (self.folder / entry.file).read_bytes()
         self._refuse_unless_equal(entry, hashlib.sha256(content).hexdigest())
         try:
-            state = load_safetensors(content)
-            network = _empty_network(entry.config)
-            load_published_state(network, {key: value.float() for key, value in state.items()})
+            state = {key: value.float() for key, value in load_safetensors(content).items()}
+            network = network_of(entry.config, state)
         except (SafetensorError, RuntimeError, ValueError) as error:
             raise WeightsRefused(f"model {self.model_id}: {entry.file} does not fit its manifest") from error
         return network.eval().requires_grad_(False)
@@ -134,7 +133,8 @@ def save_release(
     entries: dict[str, Any] = {}
     for biomarker, network in networks.items():
         state = {key: value.detach().to("cpu", dtype).contiguous() for key, value in published_state(network).items()}
-        content = save_safetensors(state, metadata={"biomarker": biomarker, "model_id": model_id})
+        # One entry only: safetensors writes several in random order, and equal weights must give equal bytes.
+        content = save_safetensors(state, metadata={"biomarker": biomarker})
         file = f"{biomarker}.safetensors"
         _write_atomically(folder / file, content)
         sha256 = hashlib.sha256(content).hexdigest()
@@ -220,12 +220,6 @@ def _network_file(folder: Path, entry: dict[str, Any]) -> NetworkFile:
     if Path(file).name != file or Path(file).suffix != ".safetensors":
         raise WeightsRefused(f"the manifest in {folder.name} names a file that is not a safetensors file beside it")
     return NetworkFile(file=file, sha256=str(entry["sha256"]), config=NetworkConfig(**entry["config"]))
-
-
-def _empty_network(config: NetworkConfig) -> BiomarkerNetwork:
-    """A network about to be filled: the random numbers it starts from leave the caller's generator untouched."""
-    with torch.random.fork_rng(devices=[]):
-        return BiomarkerNetwork(config)
 
 
 def _sha256_of(path: Path) -> str:

@@ -62,7 +62,7 @@ def test_bfloat16_weights_halve_the_file_and_load_as_float32(tmp_path: Path) -> 
 def test_files_are_plain_safetensors(tmp_path: Path) -> None:
     save_small(tmp_path)
     with safe_open(tmp_path / "age.safetensors", framework="pt") as file:
-        assert file.metadata() == {"biomarker": "age", "model_id": "small-1"}
+        assert file.metadata() == {"biomarker": "age"}
         assert "vit.encoder.layer.1.output.dense.weight" in set(file.keys())
 
 
