@@ -49,7 +49,7 @@ def psql_line(settings: Settings, *, service: str = "fahr_analyst") -> str:
         service: on the embedded warehouse, `fahr_analyst` (reads the views) or `fahr` (owns everything).
     """
     if settings.warehouse_url is not None:
-        url = make_url(settings.warehouse_url.get_secret_value())
+        url = make_url(settings.warehouse_url.get_secret_value()).difference_update_query(["password"])
         without_password = URL.create(
             "postgresql", url.username, host=url.host, port=url.port, database=url.database, query=url.query
         )
