@@ -40,7 +40,7 @@ lock: env ## Compile the hashed requirements lock
 	  --override requirements/overrides.txt requirements/requirements.in -o requirements/requirements.lock
 
 docs: env ## Regenerate the data dictionary from the catalogue of a fresh warehouse
-	@$(BIN)/python -m jobs.warehouse.dictionary
+	@$(BIN)/python -m jobs.warehouse.dictionary >docs/data-dictionary.md
 
 demo-weights: env ## Train the demo networks on drawn faces (half an hour on one core)
 	@$(BIN)/python -m model.training.demo --out model/weights/fahr-demo-1
