@@ -16,7 +16,7 @@ def paint_eyes(
 ) -> None:
     """Both eyes, in place: openings that hooding, ptosis, a smile or a short night narrow; iris, lashes, crease."""
     closing = (
-        0.26 * age.hooded_lids
+        0.42 * age.hooded_lids
         + 0.48 * frailty.ptosis
         + 0.16 * max(conditions.expression, 0)
         + 0.10 * conditions.tiredness
@@ -33,7 +33,7 @@ def paint_eyes(
         across = dx * np.float32(1 / who.eye_width)
         almond = np.maximum(1 - across * across, 0)
         within = np.minimum(14 * almond, 1)
-        hood = np.float32(0.25 * age.hooded_lids * who.eye_height) * np.maximum(across, 0)
+        hood = np.float32(0.45 * age.hooded_lids * who.eye_height) * np.maximum(across, 0)
         lid = -upper * almond * (1 - 0.12 * across) + hood
         opening = ramp(dy - lid, sharp) * ramp(lower * almond - dy, sharp) * within
         paint(

@@ -63,7 +63,7 @@ def _landmarks(head: PosedHead, who: Anatomy, age: AgeSigns, conditions: ShotCon
     points = [
         (-who.eye_x, who.eye_y),
         (who.eye_x, who.eye_y),
-        (0.0, who.nose_y + 0.03 * age.nose_growth),
+        (0.0, who.nose_y + 0.05 * age.nose_growth),
         (-corner_x, corner_y),
         (corner_x, corner_y),
     ]

@@ -116,7 +116,7 @@ def pose_head(
     cosine, sine = float(np.cos(conditions.roll)), float(np.sin(conditions.roll))
     x = frame_x * np.float32(cosine) + frame_y * np.float32(sine) - np.float32(0.10 * np.sin(conditions.yaw))
     y = frame_y * np.float32(cosine) - frame_x * np.float32(sine)
-    jaw = anatomy.jaw_narrowing - 0.09 * jowls + 0.03 * frailty.hollow_cheeks
+    jaw = anatomy.jaw_narrowing - 0.13 * jowls + 0.03 * frailty.hollow_cheeks
     outline = (anatomy.half_width, anatomy.half_height, jaw, 0.055 * frailty.temporal_wasting)
     half_width = _outline_half_width(y, outline)
     inside = 1 - (x / half_width) ** 2 - (y * np.float32(1 / anatomy.half_height)) ** 2

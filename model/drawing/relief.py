@@ -70,7 +70,7 @@ def face_relief(
 
 
 def _bones_and_flesh(relief: Relief, who: Anatomy, age: AgeSigns, frailty: FrailtySigns, smile: float) -> None:
-    nose_tip = who.nose_y + 0.03 * age.nose_growth
+    nose_tip = who.nose_y + 0.05 * age.nose_growth
     relief.raise_bump(0, nose_tip - 0.24, 0.55 * who.nose_width, 0.24, 0.10)
     relief.raise_bump(0, nose_tip - 0.02, 0.80 * who.nose_width, 0.10 + 0.02 * age.nose_growth, 0.15)
     relief.raise_bump(0, who.mouth_y, 0.24, 0.16, 0.05)
@@ -85,34 +85,34 @@ def _bones_and_flesh(relief: Relief, who: Anatomy, age: AgeSigns, frailty: Frail
         relief.raise_bump(side * 0.44, 0.20 - 0.03 * smile, 0.19, 0.15, who.cheekbone + 0.03 * smile)
         relief.raise_bump(side * 0.50, 0.40, 0.14, 0.24, 0.04 - 0.21 * frailty.hollow_cheeks)
         relief.raise_bump(side * 0.62, -0.40, 0.13, 0.22, -0.16 * frailty.temporal_wasting)
-        relief.raise_bump(side * 0.45, 0.72, 0.13, 0.14, 0.075 * age.sagging)
+        relief.raise_bump(side * 0.45, 0.72, 0.13, 0.14, 0.13 * age.sagging)
 
 
 def _folds(relief: Relief, who: Anatomy, age: AgeSigns, conditions: ShotConditions, smile: float) -> None:
     corner_x = who.mouth_width * (1 + 0.12 * smile)
     for side in SIDES:
-        puffiness = 0.55 * age.eye_bags + 0.25 * conditions.tiredness
+        puffiness = 0.95 * age.eye_bags + 0.25 * conditions.tiredness
         relief.raise_bump(side * who.eye_x, who.eye_y + 0.105, 0.12, 0.04, 0.035 * puffiness)
         relief.cut_line(
             side * who.eye_x,
             who.eye_y + 0.165,
             0.17,
-            0.020,
-            0.028 * age.eye_bags + 0.008 * conditions.tiredness,
+            0.026,
+            0.044 * age.eye_bags + 0.008 * conditions.tiredness,
             curve=-1.6,
         )
         relief.cut_fold(
             (side * (who.nose_width + 0.05), who.nose_y - 0.03),
             (side * (corner_x + 0.07), who.mouth_y + 0.03),
-            0.026,
-            0.042 * age.nasolabial_folds + 0.016 * smile,
+            0.034,
+            0.060 * age.nasolabial_folds + 0.016 * smile,
             bow=side * (0.02 + 0.02 * smile),
         )
         relief.cut_fold(
             (side * (corner_x + 0.015), who.mouth_y + 0.02),
             (side * (corner_x + 0.05), who.mouth_y + 0.27),
-            0.020,
-            0.034 * age.marionette_lines,
+            0.030,
+            0.055 * age.marionette_lines,
         )
 
 
@@ -122,24 +122,24 @@ def _lines(relief: Relief, who: Anatomy, age: AgeSigns, smile: float, frown: flo
         jitter = rng.normal(size=3)
         y = who.eye_y - 0.33 - 0.085 * line + 0.010 * jitter[0]
         relief.cut_line(
-            0.04 * jitter[1], y, 0.42 - 0.03 * line, 0.013, 0.017 * age.forehead_lines, curve=0.12 * jitter[2]
+            0.04 * jitter[1], y, 0.42 - 0.03 * line, 0.024, 0.032 * age.forehead_lines, curve=0.12 * jitter[2]
         )
     for side in SIDES:
         lean = rng.normal()
-        depth = 0.020 * age.frown_lines + 0.012 * frown
+        depth = 0.034 * age.frown_lines + 0.012 * frown
         top, bottom = (side * 0.045, who.eye_y - 0.27), (side * (0.065 + 0.01 * lean), who.eye_y - 0.08)
-        relief.cut_fold(top, bottom, 0.012, depth)
+        relief.cut_fold(top, bottom, 0.022, depth)
         for ray in (-1, 0, 1):
-            depth = 0.016 * age.crows_feet + 0.006 * smile * (0.3 + age.crows_feet)
+            depth = 0.030 * age.crows_feet + 0.006 * smile * (0.3 + age.crows_feet)
             slope = side * ray * (0.42 + 0.08 * rng.normal())
-            relief.cut_line(side * (who.eye_x + 0.24), who.eye_y + 0.015 + 0.04 * ray, 0.10, 0.011, depth, slope=slope)
+            relief.cut_line(side * (who.eye_x + 0.24), who.eye_y + 0.015 + 0.04 * ray, 0.12, 0.020, depth, slope=slope)
         relief.cut_line(
-            side * 0.42, 0.30, 0.16, 0.012, 0.008 * age.rough_skin + 0.004 * age.sagging, slope=side * 0.9, curve=-0.8
+            side * 0.42, 0.30, 0.16, 0.022, 0.014 * age.rough_skin + 0.010 * age.sagging, slope=side * 0.9, curve=-0.8
         )
     for stroke in range(-3, 4):
         x = 0.055 * stroke + 0.01 * rng.normal()
-        depth = 0.016 * age.lip_thinning * max(age.rough_skin, 0.2)
-        relief.cut_fold((x * 1.05, who.mouth_y - 0.16), (x, who.mouth_y - 0.05), 0.008, depth)
+        depth = 0.030 * age.lip_thinning * max(age.rough_skin, 0.2)
+        relief.cut_fold((x * 1.05, who.mouth_y - 0.16), (x, who.mouth_y - 0.05), 0.014, depth)
 
 
 def lighting(relief: Relief, conditions: ShotConditions) -> tuple[Plane, Plane]:

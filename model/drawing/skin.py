@@ -18,7 +18,8 @@ def skin_layer(
     """(3, h, w) colour of the bare face: complexion, mottling, spots, rings under the eyes, cheeks, beard, mouth."""
     cover_up = 0.75 * conditions.makeup
     pale = 0.85 * frailty.pallor * (1 - 0.5 * conditions.makeup)
-    complexion = who.skin * (1 - 0.10 * pale)
+    sallow = 0.9 * min(age.rough_skin, 1.1) * (1 - cover_up)
+    complexion = who.skin * (1 - 0.10 * pale) * (1 - sallow * rgb(0.06, 0.10, 0.20))
     complexion = complexion + pale * 0.55 * (complexion.mean() * rgb(1.0, 1.02, 0.97) - complexion)
     picture = np.empty((3, *head.shape), dtype=np.float32)
     picture[:] = complexion[:, None, None]
@@ -66,7 +67,7 @@ def _mottle(
     """Pores and uneven pigment: the person's patches, rougher with age; the fine grain differs from shot to shot."""
     patches = cloud(np.random.default_rng([who.texture_seed, 2]), head.shape, (17, 17))
     grain = cloud(np.random.default_rng([conditions.shot_seed, 2]), head.shape, (110, 110))
-    unevenness = (0.010 + 0.028 * age.rough_skin * bare) * patches + (0.012 + 0.030 * age.rough_skin * bare) * grain
+    unevenness = (0.010 + 0.050 * age.rough_skin * bare) * patches + (0.012 + 0.030 * age.rough_skin * bare) * grain
     picture *= 1 + unevenness
 
 
@@ -86,7 +87,7 @@ def _spots(picture: Picture, head: PosedHead, who: Anatomy, strength: float) -> 
         _paint_bump(picture, head, x, y, 0.016, 0.016, 0.8, brown * 0.7)
     for turn in range(14):
         x, y = rng.uniform(-0.62, 0.62), rng.uniform(-0.72, 0.70)
-        sx, sy, darkness = rng.uniform(0.015, 0.040), rng.uniform(0.013, 0.032), rng.uniform(0.4, 0.9)
+        sx, sy, darkness = rng.uniform(0.025, 0.060), rng.uniform(0.020, 0.048), rng.uniform(0.4, 0.9)
         shown = float(np.clip(strength * 14 * 0.85 - turn, 0, 1))
         if shown > 0 and abs(y - who.eye_y) > 0.08:
             _paint_bump(picture, head, x, y, sx, sy, shown * darkness, brown)
@@ -106,7 +107,7 @@ def _mouth(
     """Two lips meeting on a line whose corners follow the expression; they thin with age and pale with frailty."""
     width = who.mouth_width * (1 + 0.14 * max(conditions.expression, 0.0))
     lift = 0.045 * conditions.expression - 0.022 * age.marionette_lines
-    thickness = who.lip_height * (1 - 0.50 * min(age.lip_thinning, 1.1)) * (1 - 0.12 * max(conditions.expression, 0.0))
+    thickness = who.lip_height * (1 - 0.66 * min(age.lip_thinning, 1.1)) * (1 - 0.12 * max(conditions.expression, 0.0))
     colour = who.lips + pale * 0.5 * (who.skin * rgb(0.85, 0.82, 0.88) - who.lips)
     colour = colour + 0.6 * conditions.makeup * (rgb(0.66, 0.16, 0.20) - colour)
     at = head.window(0.0, who.mouth_y, width * 1.1, 0.16)
@@ -129,7 +130,7 @@ def _mouth(
 
 
 def _nostrils(picture: Picture, head: PosedHead, who: Anatomy, age: AgeSigns, complexion: NDArray[np.float32]) -> None:
-    y = who.nose_y + 0.03 * age.nose_growth + 0.055
+    y = who.nose_y + 0.05 * age.nose_growth + 0.055
     for side in SIDES:
         _paint_bump(picture, head, side * 0.5 * who.nose_width, y, 0.030, 0.015, 0.85, complexion * 0.22)
         _paint_bump(picture, head, side * 1.12 * who.nose_width, y - 0.03, 0.014, 0.04, 0.45, complexion * 0.45)

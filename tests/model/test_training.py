@@ -53,15 +53,12 @@ def test_cox_loss_survives_very_large_log_risks() -> None:
     assert torch.isfinite(loss.detach()) and log_risks.grad is not None and torch.isfinite(log_risks.grad).all()
 
 
-def test_drawn_signs_are_standardised_and_hold_no_survival() -> None:
+def test_drawn_signs_are_standardised() -> None:
     people = simulate_people(500, TRAINING_SEEDS, 4)
     signs = drawn_signs(people.latents)
     assert signs.shape == (500, 21)
     np.testing.assert_allclose(signs.mean(axis=0), 0, atol=1e-4)
     np.testing.assert_allclose(signs.std(axis=0), 1, atol=1e-4)
-    other_fates = simulate_people(500, TRAINING_SEEDS, 4)
-    other_fates.follow_up_days[:] = 1
-    assert np.array_equal(drawn_signs(other_fates.latents), signs)
 
 
 def test_simulated_people_follow_the_risk_and_four_in_ten_are_censored() -> None:
@@ -103,10 +100,10 @@ def test_crops_are_made_once_and_are_the_same_when_read_again(tmp_path: Path) ->
 
 
 def test_a_small_run_learns_and_writes_a_release_that_loads(tmp_path: Path) -> None:
-    people = simulate_people(96, TRAINING_SEEDS, 7)
+    people = simulate_people(64, TRAINING_SEEDS, 7)
     crops = make_crops(people, 1, 7)
-    untrained = train_sign_reader(people, crops, Recipe(1, 32, 0.0), 7, SMALL).age_network()
-    reader = train_sign_reader(people, crops, Recipe(12, 32, 3e-3), 7, SMALL)
+    untrained = train_sign_reader(people, crops, [Recipe(1, 32, 0.0)], 7, SMALL).age_network()
+    reader = train_sign_reader(people, crops, [Recipe(40, 32, 3e-3)], 7, SMALL)
     age = train_age(people, crops, reader, Recipe(2, 32, 1e-3), 7)
     before = measured(untrained, untrained, people, crops)
     after = measured(age, age, people, crops)
@@ -117,19 +114,15 @@ def test_a_small_run_learns_and_writes_a_release_that_loads(tmp_path: Path) -> N
 
     survival = train_survival(people, crops, reader, Recipe(2, 48, 1e-3), 7)
     out = tmp_path / "small"
-    save(out, age, survival, "96 drawn people", {})
-    first = ModelRelease.load(out)
+    save(out, age, survival, "64 drawn people", {})
+    as_trained = ModelRelease.load(out).network("age")
     release = evaluate_and_save(out, 12, 7, tmp_path)
-    assert release.weights_sha256 == first.weights_sha256
     assert release.trained_on_synthetic and release.preprocessing_id == PREPROCESSING_ID
     assert release.metrics["held_out_people"] == 12
-    reloaded = release.network("age")
-    assert (
-        max(
-            float((one - other).abs().max()) for one, other in zip(age.parameters(), reloaded.parameters(), strict=True)
-        )
-        < 0.05
-    )
+    as_measured = release.network("age")
+    assert all(torch.equal(a, b) for a, b in zip(as_trained.parameters(), as_measured.parameters(), strict=True))
+    rounded = [weight.to(torch.bfloat16).float() for weight in age.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(rounded, as_measured.parameters(), strict=True))
 
 
 def test_the_shipped_release_is_small_and_says_what_it_is() -> None:
