@@ -6,7 +6,6 @@ publish that was killed after its transaction finds, when run again, that the ro
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,8 +26,6 @@ from jobs.scoring_worker import STAGED_SCHEMA
 from jobs.settings import Settings
 from jobs.warehouse.connection import copy_rows
 from schemas.staged_rules import STAGED, STAGED_QUERY
-
-log = logging.getLogger("fahr.publish")
 
 _NEXT_STEP = (
     "Nothing was published. If the staged files were altered, remove their folders below `staged`: their photos are"

@@ -7,10 +7,11 @@ gives each photo its decision.
 
 from __future__ import annotations
 
-import logging
+import re
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -32,8 +33,6 @@ from schemas.rules import Number, failed_rules_sql, reason_sql
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-log = logging.getLogger("fahr.validate")
 
 NIGHTS_OF_HISTORY = 30
 FEWEST_NIGHTS_OF_HISTORY = 7
@@ -93,6 +92,8 @@ def validate(*, settings: Settings, engine: Engine, spark: LazySpark, night: dat
         require(gate.judge_frame(LANDING_SHAPE, landed.drop("pull")), settings, next_step=_NEXT_STEP)
         decided = _decided(landed, facts, night).cache()
         try:
+            with _landing_is_readable():
+                decided.count()  # reads the landing once, before any rule: what fails here is no rule's fault
             require(gate.judge_frame(LANDING, decided, facts.limits), settings, next_step=_NEXT_STEP)
             decisions = decided.select("photo_id", "content_sha256", "reason_code", "failed_rules").toArrow()
         finally:
@@ -179,22 +180,36 @@ _EARLIER_NIGHTS = text(
 
 
 def _landed(spark: SparkSession, landing: Path, pending: pa.Table) -> DataFrame:
-    """The partitions in which the pending photos were landed, every column, with the partition's run as `pull`.
-
-    Raises:
-        DatasetRejected: a partition is gone or no Parquet.
-    """
-    from pyspark.errors import PySparkException
-
+    """The partitions in which the pending photos were landed, every column, with the partition's run as `pull`."""
     pulls = sorted(set(pending.column("pull").to_pylist()))
     partitions = [str(landing_partition(landing, pull)) for pull in pulls]
-    try:
+    with _landing_is_readable():
         return spark.read.option("basePath", str(landing)).option("mergeSchema", "true").parquet(*partitions)
-    except PySparkException as error:
+
+
+@contextmanager
+def _landing_is_readable() -> Iterator[None]:
+    """Tell a landing zone that was removed or damaged from any other failure of Spark.
+
+    Raises:
+        DatasetRejected: a partition is gone, no Parquet, or does not fit the others.
+    """
+    from py4j.protocol import Py4JJavaError
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except (PySparkException, Py4JJavaError) as error:
+        condition = _UNREADABLE.search(str(error))
+        if condition is None:
+            raise
         raise DatasetRejected(
-            f"The landing zone cannot be read ({error.getCondition()}).",
+            f"The landing zone cannot be read ({condition[1]}).",
             next_step="A partition was removed or altered after its pull: restore it from a backup.",
         ) from None
+
+
+_UNREADABLE = re.compile(r"\[(PATH_NOT_FOUND|UNABLE_TO_INFER_SCHEMA|CANNOT_MERGE_SCHEMAS?|FAILED_READ_FILE)\b")
 
 
 def _decided(landed: DataFrame, facts: _Night, night: date) -> DataFrame:
