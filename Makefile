@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .PHONY: help env browser demo test test-all lint format bench lock docs demo-weights clean
 
 BIN := .venv/bin
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,10 +19,10 @@ demo: env ## Build the synthetic hospital and run one night through the real DAG
 	@$(BIN)/fahr demo --night
 
 test: env browser ## Run the tests (every commit)
-	@$(PYTEST) -q -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 test-all: env browser ## Run all tests, with slow, fault and soak tests
-	@$(PYTEST) -q
+	@$(PYTEST)
 
 lint: env ## Check style, formatting and types
 	@$(BIN)/ruff check .

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from jobs.errors import PartialNight
 from jobs.publish import publish
 from jobs.pull import pull
-from jobs.score import score
+from jobs.score import load_release, score
 from jobs.settings import Settings
 from jobs.spark import LazySpark
 from jobs.validate import validate
@@ -23,8 +23,10 @@ def nightly(*, settings: Settings, engine: Engine, night: date) -> dict[str, dic
 
     Raises:
         PartialNight: after publishing, when a source could not be reached.
+        ModelRefused: before anything is pulled, when the night could not be scored anyway.
         FahrError: a stage failed; the stages after it did not run.
     """
+    load_release(settings)
     partial: PartialNight | None = None
     counts: dict[str, dict[str, int]] = {}
     with LazySpark(settings, "nightly", scores=True) as spark:
