@@ -14,6 +14,7 @@ from tests.jobs import scored_hospital
 from tests.model.releases import small_release
 
 
+@pytest.mark.slow
 def test_the_asset_of_a_scheduled_night_brings_the_risk_tables_of_that_night(
     settings: Settings, owner_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -43,7 +44,7 @@ def _ended(airflow: RunningAirflow, dag_id: str) -> dict:
     (run,) = airflow.wait_until(
         lambda: [run for run in airflow.runs(dag_id) if run["state"] in ("success", "failed")],
         f"a run of {dag_id}",
-        patience_s=300,
+        patience_s=600,
     )
     return run
 
