@@ -38,7 +38,7 @@ DEFAULT_ARGS: dict[str, Any] = {
     "owner": "fahr",
     "retries": 3,
     "retry_delay": RETRY_DELAY,
-    "retry_exponential_backoff": True,
+    "retry_exponential_backoff": 2.0,
     "on_failure_callback": alert_on_failure,
 }
 
