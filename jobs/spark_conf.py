@@ -42,7 +42,12 @@ def submit_conf(settings: Settings, *, scores: bool = False) -> dict[str, str]:
     if settings.spark_master.startswith("local"):
         conf |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     if scores:
-        conf |= {"spark.python.daemon.module": "jobs.scoring_daemon", "spark.executorEnv.FAHR_MODEL": settings.model}
+        conf |= {
+            "spark.python.daemon.module": "jobs.scoring_daemon",
+            "spark.executorEnv.FAHR_MODEL": settings.model,
+            "spark.executorEnv.FAHR_SCORE_DEVICE": settings.score_device,
+            "spark.executorEnv.FAHR_SCORE_BATCH_SIZE": str(settings.score_batch_size),
+        }
     return conf
 
 

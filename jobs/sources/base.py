@@ -50,8 +50,10 @@ class SourceUnreachable(Exception):
 class PhotoReader(Protocol):
     """Fetches bytes in a Spark worker; small, and picklable."""
 
-    knows_patient: bool
-    """Whether the listing names the person. Otherwise the DICOM header does."""
+    @property
+    def knows_patient(self) -> bool:
+        """Whether the listing names the person. Otherwise the DICOM header does."""
+        ...
 
     def read(self, locator: str, limit_bytes: int) -> bytes:
         """The bytes of one photo.
@@ -65,7 +67,10 @@ class PhotoReader(Protocol):
 class PhotoSource(Protocol):
     """One place photos come from."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Name of the source, as in `fahr.photo_v1.source`."""
+        ...
 
     def new_photos(self, connection: Connection, night: date) -> list[ListedPhoto]:
         """Photos known to the source at the end of `night` that are new or changed since the ledger's last pull,
