@@ -196,7 +196,7 @@ def main() -> None:
     except Exception as error:  # the last resort: messages of libraries may quote data, so only their type is told
         where = traceback.extract_tb(error.__traceback__)[-1]
         log.error("%s at %s:%s (%s)", type(error).__name__, Path(where.filename).name, where.lineno, where.name)
-        log.error("What to do: this is a defect. Report it with the type and place above (FAHR_SHOW_TRACEBACK=1 shows all).")
+        log.error("What to do: this is a defect. Report it with type and place (FAHR_SHOW_TRACEBACK=1 shows all).")
         if load_settings().show_traceback:
             traceback.print_exception(error)
         sys.exit(1)
