@@ -16,6 +16,7 @@ echo "Making the environment (.venv); this takes a minute or two the first time.
 rm -rf .venv
 "$found" -m venv .venv || { echo "Python 3.11 cannot make environments here: install its venv module." >&2; exit 10; }
 .venv/bin/python -m pip install --quiet --require-hashes --no-deps -r requirements/uv.txt
-.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --no-deps -r requirements/requirements.lock
+.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes --no-deps \
+  --compile-bytecode -r requirements/requirements.lock
 .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 echo "$wanted" >.venv/environment-id
