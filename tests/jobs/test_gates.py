@@ -17,6 +17,9 @@ from jobs.expectations import expectation_suite
 from jobs.gates import VERDICTS_KEPT, Gate
 from schemas.landing_rules import HEADER_PROBLEMS, LANDING
 from schemas.rules import Between, InSet, NotNull, Predicate, RowCount, Rule, Suite, failed_rules_sql, reason_sql
+from tests.jobs.landed import IMPORTS_GREAT_EXPECTATIONS
+
+pytestmark = IMPORTS_GREAT_EXPECTATIONS
 
 RUN = UUID("00000000-0000-0000-0000-00000000cafe")
 

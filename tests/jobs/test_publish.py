@@ -16,7 +16,9 @@ from sqlalchemy import text
 from jobs.errors import DatasetRejected
 from jobs.publish import publish
 from jobs.scoring_worker import STAGED_SCHEMA
-from tests.jobs.landed import NIGHT, land, photo, rows
+from tests.jobs.landed import IMPORTS_GREAT_EXPECTATIONS, NIGHT, land, photo, rows
+
+pytestmark = IMPORTS_GREAT_EXPECTATIONS
 
 NEXT = NIGHT + timedelta(days=1)
 WEIGHTS = "a" * 64

@@ -15,7 +15,9 @@ from jobs.errors import DatasetRejected
 from jobs.landing import landing_partition
 from jobs.validate import validate
 from schemas.landing import LANDING_SCHEMA
-from tests.jobs.landed import NIGHT, land, photo, rows, write_partition
+from tests.jobs.landed import IMPORTS_GREAT_EXPECTATIONS, NIGHT, land, photo, rows, write_partition
+
+pytestmark = IMPORTS_GREAT_EXPECTATIONS
 
 DICOM = {"image_format": "dicom", "sop_class_uid": "1.2.840.10008.5.1.4.1.1.77.1.4", "source": "dicom_folder"}
 UNREAD = {"image_format": None, "width_px": None, "height_px": None, "frame_count": None, "has_pixel_data": False}
