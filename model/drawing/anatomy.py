@@ -32,10 +32,10 @@ TYPICAL_ONSET_YEARS = {
 }
 """Age at which half of a sign's full strength shows on a typical person (years)."""
 
-ONSET_SPREAD_YEARS = 7.0
+ONSET_SPREAD_YEARS = 5.0
 """Standard deviation between people of a sign's onset, on top of the person's own general lead or lag."""
 
-GENERAL_SPREAD_YEARS = 1.2
+GENERAL_SPREAD_YEARS = 1.0
 """Standard deviation between people of the lead or lag common to all signs: what no network can see through."""
 
 

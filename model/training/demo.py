@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,7 @@ from model.training.signs import SignReader, drawn_signs
 log = logging.getLogger(__name__)
 
 INTENDED_USE = "demonstration on drawn faces only; not for any real face or clinical use"
-HELD_OUT_PEOPLE = 600
+HELD_OUT_PEOPLE = 400
 SEED = 20261123
 
 
@@ -38,8 +37,8 @@ def main(arguments: list[str] | None = None) -> None:
         people = simulate_people(asked.people, TRAINING_SEEDS, asked.seed)
         crops = cached_crops(people, 1, asked.seed, asked.cache, caption="training people")
         log.info("%d of %d training faces found", len(crops.person), asked.people)
-        reader = train_sign_reader(people, crops, sign_cycles(asked.sign_epochs), asked.seed)
-        age = train_age(people, crops, reader, Recipe(asked.age_epochs, 64, 3e-4), asked.seed)
+        reader = train_sign_reader(people, crops, Recipe(asked.sign_epochs, 32, 8e-4), asked.seed)
+        age = train_age(people, crops, reader, Recipe(asked.age_epochs, 64, 2e-4), asked.seed)
         survival = train_survival(people, crops, reader, Recipe(asked.survival_epochs, 128, 3e-4), asked.seed)
         save(asked.out, age, survival, f"{asked.people} drawn people, one photo each, seed {asked.seed}", {})
     release = evaluate_and_save(asked.out, asked.held_out_people, asked.seed, asked.cache)
@@ -56,15 +55,12 @@ def network_config(people: People) -> NetworkConfig:
 
 
 def train_sign_reader(
-    people: People, crops: Crops, cycles: Sequence[Recipe], seed: int, config: NetworkConfig | None = None
+    people: People, crops: Crops, recipe: Recipe, seed: int, config: NetworkConfig | None = None
 ) -> SignReader:
-    """An encoder from random weights that reads the drawn signs; age weighs as much as five of the others.
-
-    It trains through one warm-up and cosine after another: the second starts where the first ended.
-    """
+    """An encoder from random weights that reads the drawn signs; age weighs as much as ten of the others."""
     signs = torch.from_numpy(drawn_signs(people.latents)[crops.person])
     weights = torch.ones(signs.shape[1])
-    weights[0] = 5.0
+    weights[0] = 10.0
     torch.manual_seed(seed)
     reader = SignReader(config or network_config(people), signs.shape[1])
 
@@ -72,14 +68,8 @@ def train_sign_reader(
         misses = nn.functional.smooth_l1_loss(outputs, signs[chosen], beta=0.25, reduction="none")
         return (misses * weights).sum() / (len(chosen) * weights.sum())
 
-    for number, recipe in enumerate(cycles):
-        fit(reader, crops.pixels, loss, recipe, seed + number, caption=f"signs, cycle {number + 1} of {len(cycles)},")
+    fit(reader, crops.pixels, loss, recipe, seed, caption="signs")
     return reader
-
-
-def sign_cycles(epochs: int) -> tuple[Recipe, Recipe]:
-    """Two cycles of half the epochs each."""
-    return Recipe((epochs + 1) // 2, 32, 8e-4), Recipe(epochs // 2, 32, 6e-4)
 
 
 def train_age(people: People, crops: Crops, reader: SignReader, recipe: Recipe, seed: int) -> BiomarkerNetwork:
@@ -142,10 +132,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="folder of the release; its name is the model id")
     cache = Path(os.environ.get("FAHR_HOME", ".fahr")) / "training"
     parser.add_argument("--cache", type=Path, default=cache, help="where aligned crops are kept (default: %(default)s)")
-    parser.add_argument("--people", type=int, default=9000)
+    parser.add_argument("--people", type=int, default=6000)
     parser.add_argument("--held-out-people", type=int, default=HELD_OUT_PEOPLE)
-    parser.add_argument("--sign-epochs", type=int, default=16)
-    parser.add_argument("--age-epochs", type=int, default=2)
+    parser.add_argument("--sign-epochs", type=int, default=24)
+    parser.add_argument("--age-epochs", type=int, default=1)
     parser.add_argument("--survival-epochs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=SEED)

@@ -132,8 +132,9 @@ def test_mtcnn_finds_one_face_where_the_drawing_says_it_is() -> None:
         for face, faces in zip(drawn, found, strict=True)
         if len(faces) == 1
     ]
-    # A tenth of the distance between the eyes is six pixels at 320.
-    assert np.quantile(errors, 0.95) < 0.10
+    # Of the distance between the eyes, which is about 64 px at 320: four pixels for most, eight for nearly all.
+    assert np.median(errors) < 0.07
+    assert np.quantile(errors, 0.95) < 0.125
 
 
 def test_a_session_shares_its_room_and_make_up_but_not_its_pose() -> None:

@@ -102,8 +102,8 @@ def test_crops_are_made_once_and_are_the_same_when_read_again(tmp_path: Path) ->
 def test_a_small_run_learns_and_writes_a_release_that_loads(tmp_path: Path) -> None:
     people = simulate_people(64, TRAINING_SEEDS, 7)
     crops = make_crops(people, 1, 7)
-    untrained = train_sign_reader(people, crops, [Recipe(1, 32, 0.0)], 7, SMALL).age_network()
-    reader = train_sign_reader(people, crops, [Recipe(40, 32, 3e-3)], 7, SMALL)
+    untrained = train_sign_reader(people, crops, Recipe(1, 32, 0.0), 7, SMALL).age_network()
+    reader = train_sign_reader(people, crops, Recipe(40, 32, 3e-3), 7, SMALL)
     age = train_age(people, crops, reader, Recipe(2, 32, 1e-3), 7)
     before = measured(untrained, untrained, people, crops)
     after = measured(age, age, people, crops)
