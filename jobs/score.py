@@ -61,6 +61,7 @@ def score(*, settings: Settings, engine: Engine, spark: LazySpark, night: date) 
     with recorded_run(engine, stage="score", logical_date=night, model_id=release.model_id) as run:
         _remove_abandoned(engine, settings.staged)
         with engine.connect() as connection:
+            _refuse_other_weights(connection, release)
             pending = _pending(connection, release, night)
         if not pending:
             run.nothing_to_do()
@@ -83,6 +84,23 @@ def load_release(settings: Settings) -> ModelRelease:
         return find_release(settings.model)
     except WeightsRefused as error:
         raise ModelRefused(str(error), next_step="Check FAHR_MODEL, or restore the release from its archive.") from None
+
+
+def _refuse_other_weights(connection: Connection, release: ModelRelease) -> None:
+    """One name stands for one set of weights: scores under it must stay comparable.
+
+    Raises:
+        ModelRefused: photos were scored under this name with other weights.
+    """
+    registered = connection.execute(
+        text("SELECT weights_sha256 FROM fahr.model_version_v1 WHERE model_id = :model_id LIMIT 1"),
+        {"model_id": release.model_id},
+    ).scalar()
+    if registered not in (None, release.weights_sha256):
+        raise ModelRefused(
+            f"The model {release.model_id} scored here before with other weights.",
+            next_step="Give the new release a name of its own (model_id in its manifest), or restore the old weights.",
+        )
 
 
 def stage_scores(frame: DataFrame, *, settings: Settings, release: ModelRelease, folder: Path) -> None:

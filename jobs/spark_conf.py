@@ -23,7 +23,7 @@ def submit_conf(settings: Settings, *, scores: bool = False) -> dict[str, str]:
         "spark.executor.memory": settings.spark_memory,
         "spark.local.dir": str(temporary),
         "spark.sql.warehouse.dir": str(temporary / "warehouse"),
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}",
+        "spark.driver.extraJavaOptions": _java_options(settings),
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": "4",
         "spark.sql.session.timeZone": "UTC",
@@ -54,3 +54,11 @@ def submit_conf(settings: Settings, *, scores: bool = False) -> dict[str, str]:
 def environment_bin() -> Path:
     """Folder of this environment's programs: python, fahr, airflow, spark-submit."""
     return Path(sys.executable).parent
+
+
+def _java_options(settings: Settings) -> str:
+    """Our log settings; for a local Spark also the quick compiler and collector: its stages last seconds."""
+    options = [f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}"]
+    if settings.spark_master.startswith("local"):
+        options += ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+    return " ".join(options)

@@ -109,5 +109,3 @@ _HAZARD_RATIOS = text(
     "SELECT term, unit, hazard_ratio, ci_lower, ci_upper, p_value FROM fahr.risk_coefficient"
     " WHERE is_latest AND model_name = 'both_adjusted' ORDER BY term"
 )
-
-

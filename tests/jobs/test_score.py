@@ -123,3 +123,15 @@ def test_altered_weights_are_refused_before_anything_is_scored(settings, engine,
     with pytest.raises(ModelRefused) as refusal:
         score(settings=settings, engine=engine, spark=spark, night=NIGHT)
     assert refusal.value.exit_code == 12
+
+
+def test_other_weights_under_the_same_name_are_refused(settings, engine, owner_engine, spark, release, tmp_path):
+    _land(settings, engine, owner_engine, spark, {"face": _face(1)})
+    first = settings.model_copy(update={"model": str(release.folder)})
+    score(settings=first, engine=engine, spark=spark, night=NIGHT)
+    impostor = small_release(tmp_path / "impostor", seed=4).folder
+    manifest = impostor / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("random-small-4", release.model_id))
+    second = settings.model_copy(update={"model": str(impostor)})
+    with pytest.raises(ModelRefused):
+        score(settings=second, engine=engine, spark=spark, night=NIGHT)
