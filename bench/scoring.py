@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import sys
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -42,13 +43,17 @@ class ScoringResult:
 
 def run(*, home: Path, photos: int, obvious_photos: int, cores: int) -> ScoringResult:
     """Measure the three contenders, one after the other, over the same photographs with random ViT-B/16 weights."""
+    _say(f"making {photos} photographs, where they are not kept from before")
     landed = prepared_photos(home / "landing", photos)
     release = home / "random-vit-b16"
     if not (release / MANIFEST).is_file():
         random_release(release)
     partition = bench_partition(home, photos)
+    _say(f"the ceiling: {cores} processes over {photos} photographs")
     plain = ceiling(partition, release, cores)
+    _say(f"{plain.photos_per_second:.2f} photos/s; now the Spark stage, local[{cores}]")
     spark, first_job = spark_stage(home, landed, release, cores)
+    _say(f"{spark.photos_per_second:.2f} photos/s; now the obvious script over {obvious_photos} photographs")
     script = obvious(partition, release, cores, obvious_photos)
     return ScoringResult(
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -108,6 +113,10 @@ def write(result: ScoringResult, folder: Path = RESULTS) -> Path:
     page = folder / f"{name}.md"
     page.write_text(as_markdown(result))
     return page
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _processor() -> str:

@@ -23,7 +23,7 @@ from model.detect import DetectedFace, FaceDetector, MtcnnDetector
 from model.exclusions import Exclusion, PhotoExcluded
 from model.header import PhotoHeader, read_header
 from model.judge import refuse_poor_quality, refuse_small_source, sharpness_of, the_face
-from model.network import Biomarker, BiomarkerNetwork
+from model.network import Biomarker, BiomarkerNetwork, compute_in_bfloat16
 from model.preprocessing import DECODED_SIDE_PX, to_network_input
 from model.release import ModelRelease
 
@@ -31,6 +31,11 @@ log = logging.getLogger("fahr.model")
 
 SCORER_UNAVAILABLE = "scorer_unavailable"
 """The one transient reason: memory, the processor or our own code failed; a later night tries again."""
+
+BFLOAT16_METRIC = "bfloat16_largest_face_age_difference_years"
+"""Metric of a release: the largest |FaceAge| difference between bfloat16 and float32 over held-out photographs."""
+
+BFLOAT16_PARITY_YEARS = 0.1
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -107,12 +112,16 @@ class PhotoScorer:
             torch.set_num_threads(threads)
         self.release = release
         self.device = torch.device(device)
-        self.dtype = choose_dtype(self.device, dtype)
+        self.dtype = choose_dtype(self.device, dtype, release)
         self.batch_size = batch_size
         self._detector = detector or MtcnnDetector(self.device)
         self._networks: dict[Biomarker, BiomarkerNetwork] = {
-            biomarker: release.network(biomarker).to(self.device, self.dtype) for biomarker in release.networks
+            biomarker: self._placed(release.network(biomarker)) for biomarker in release.networks
         }
+
+    def _placed(self, network: BiomarkerNetwork) -> BiomarkerNetwork:
+        network = network.to(self.device)
+        return compute_in_bfloat16(network) if self.dtype == torch.bfloat16 else network
 
     def score(self, photos: Iterable[bytes]) -> list[PhotoOutcome]:
         """Score photographs; one outcome each, in order."""
@@ -166,25 +175,29 @@ class PhotoScorer:
     @torch.inference_mode()
     def _run_networks(self, photos: list[_Photo]) -> None:
         faces = to_network_input([photo.face for photo in photos if photo.face is not None])
-        faces = faces.to(self.device, self.dtype)
-        outputs = {biomarker: network(faces).cpu().tolist() for biomarker, network in self._networks.items()}
+        faces = faces.to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+            outputs = {biomarker: network(faces).cpu().tolist() for biomarker, network in self._networks.items()}
         for number, photo in enumerate(photos):
             photo.scores = {biomarker: values[number] for biomarker, values in outputs.items()}
             if not all(math.isfinite(value) for value in photo.scores.values()):
                 photo.reason = Exclusion.SCORE_NOT_FINITE.value
 
 
-def choose_dtype(device: torch.device, wish: Precision = "auto") -> torch.dtype:
-    """Precision of the networks: bfloat16 on a GPU and on CPUs that compute in it, else float32.
+def choose_dtype(device: torch.device, wish: Precision, release: ModelRelease) -> torch.dtype:
+    """Precision of the encoders' matrix products.
 
-    A CPU without bfloat16 instructions would emulate it, more slowly than float32.
+    "auto" is bfloat16 on a GPU that computes in it. On a CPU it is bfloat16 only where the processor computes in it
+    (others emulate it, more slowly than float32) and the release's metrics say that its FaceAge then stays within
+    `BFLOAT16_PARITY_YEARS` of float32's; else float32.
     """
     if wish != "auto":
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[wish]
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     has_bfloat16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if has_bfloat16 else torch.float32
+    holds = float(release.metrics.get(BFLOAT16_METRIC, math.inf)) <= BFLOAT16_PARITY_YEARS
+    return torch.bfloat16 if has_bfloat16 and holds else torch.float32
 
 
 def _decode_batch(contents: list[bytes]) -> list[_Photo]:

@@ -6,7 +6,13 @@ import pytest
 import torch
 from transformers import ViTConfig, ViTModel
 
-from model.network import BiomarkerNetwork, NetworkConfig, load_published_state, published_state
+from model.network import (
+    BiomarkerNetwork,
+    NetworkConfig,
+    compute_in_bfloat16,
+    load_published_state,
+    published_state,
+)
 
 SMALL = NetworkConfig(hidden_size=32, layers=2, heads=2, mlp_size=64, output_mean=60.0, output_sd=15.0)
 
@@ -76,3 +82,24 @@ def test_a_missing_weight_is_refused(network: BiomarkerNetwork) -> None:
     del state["head.bias"]
     with pytest.raises(RuntimeError, match=r"head\.bias"):
         load_published_state(network, state)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 12])
+def test_computing_only_the_class_token_changes_nothing(layers: int) -> None:
+    torch.manual_seed(2)
+    network = BiomarkerNetwork(NetworkConfig(hidden_size=48, layers=layers, heads=3, mlp_size=96)).eval()
+    faces = torch.randn(3, 3, 112, 112)
+    whole = network.head(network.vit(faces).last_hidden_state[:, 0]).squeeze(-1)
+    torch.testing.assert_close(network(faces), whole, rtol=1e-4, atol=1e-5)
+
+
+def test_bfloat16_keeps_the_head_and_the_norms_in_float32(network: BiomarkerNetwork) -> None:
+    faces = torch.randn(3, 3, 112, 112)
+    exact = network(faces)
+    compute_in_bfloat16(network)
+    assert network.vit.layers[0].mlp.fc1.weight.dtype is torch.bfloat16
+    assert network.head.weight.dtype is network.vit.layernorm.weight.dtype is torch.float32
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = network(faces)
+    assert rounded.dtype is torch.float32
+    torch.testing.assert_close(rounded, exact, rtol=0, atol=0.3)
