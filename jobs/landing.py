@@ -103,22 +103,6 @@ def land(
     return Landed(photos=landed, refused=refused)
 
 
-def remove_orphan_partitions(engine: Engine, landing: Path) -> None:
-    """Remove partitions, and halves of partitions, that no run of the ledger landed."""
-    if not landing.is_dir():
-        return
-    with engine.connect() as connection:
-        known = {
-            f"pull={row.run_id}"
-            for row in connection.execute(
-                text("SELECT run_id FROM fahr.run_v1 WHERE stage = 'pull' AND status IN ('succeeded', 'partial')")
-            )
-        }
-    for folder in landing.iterdir():
-        if folder.name not in known:
-            shutil.rmtree(folder)
-
-
 def _load_patients(engine: Engine, night: date) -> Patients:
     with engine.connect() as connection:
         persons = {

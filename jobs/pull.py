@@ -10,8 +10,8 @@ from datetime import date
 from sqlalchemy import Connection, Engine, text
 
 from jobs.errors import PartialNight
-from jobs.landing import Landed, LandingTask, land, remove_orphan_partitions
-from jobs.runs import Run, recorded_run
+from jobs.landing import Landed, LandingTask, land
+from jobs.runs import Run, recorded_run, remove_leftovers
 from jobs.settings import Settings
 from jobs.sources.base import ListedPhoto, PhotoSource, SourceUnreachable
 from jobs.sources.dicom_folder import DicomFolderSource
@@ -49,7 +49,7 @@ def pull(
     """
     sources = configured_sources(settings) if sources is None else sources
     with recorded_run(engine, stage="pull", logical_date=night) as run:
-        remove_orphan_partitions(engine, settings.landing)
+        remove_leftovers(engine, settings.landing, stage="pull", prefix="pull")
         with engine.connect() as connection:
             listed, unreachable = _list(sources, connection, night)
             tasks = _with_photo_ids(listed, connection)

@@ -10,12 +10,14 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from importlib.metadata import version
+from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
 
@@ -117,6 +119,24 @@ def recorded_run(
         if not run.ended:
             raise AssertionError(f"The stage {stage} ended without ending its run.")
         log.info("%s of %s: run %s, %s", stage, logical_date, run.run_id, run.counts or "nothing to do")
+
+
+def remove_leftovers(engine: Engine, folder: Path, *, stage: str, prefix: str) -> None:
+    """Remove what killed or failed runs of `stage` left: everything in `folder` but `<prefix>=<run id>` of good runs.
+
+    The caller holds the stage's lock, so that a run that is not recorded as ended well is dead.
+    """
+    if not folder.is_dir():
+        return
+    with engine.connect() as connection:
+        good = connection.execute(
+            text("SELECT run_id FROM fahr.run_v1 WHERE stage = :stage AND status IN ('succeeded', 'partial')"),
+            {"stage": stage},
+        )
+        kept = {f"{prefix}={run_id}" for run_id in good.scalars()}
+    for path in folder.iterdir():
+        if path.name not in kept:
+            shutil.rmtree(path)
 
 
 def _begin(run: Run, model_id: str | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,7 +15,7 @@ from sqlalchemy import Connection, Engine, text
 
 from jobs.errors import ModelRefused
 from jobs.landing import landing_partition
-from jobs.runs import Run, code_version, recorded_run
+from jobs.runs import Run, code_version, recorded_run, remove_leftovers
 from jobs.scoring_worker import STAGED_SCHEMA, ScoringWorker
 from jobs.settings import Settings
 from jobs.spark import LazySpark
@@ -59,7 +58,7 @@ def score(*, settings: Settings, engine: Engine, spark: LazySpark, night: date) 
     """
     release = load_release(settings)
     with recorded_run(engine, stage="score", logical_date=night, model_id=release.model_id) as run:
-        _remove_abandoned(engine, settings.staged)
+        remove_leftovers(engine, settings.staged, stage="score", prefix="run")
         with engine.connect() as connection:
             _refuse_other_weights(connection, release)
             pending = _pending(connection, release, night)
@@ -213,19 +212,3 @@ _REGISTER = text(
     ON CONFLICT (model_id, preprocessing_id) DO UPDATE SET is_current = true
     """
 )
-
-
-def _remove_abandoned(engine: Engine, staged: Path) -> None:
-    """Remove what killed scoring runs staged: only succeeded runs are ever published."""
-    if not staged.is_dir():
-        return
-    with engine.connect() as connection:
-        good = {
-            f"run={row.run_id}"
-            for row in connection.execute(
-                text("SELECT run_id FROM fahr.run_v1 WHERE stage = 'score' AND status = 'succeeded'")
-            )
-        }
-    for folder in staged.iterdir():
-        if folder.name not in good:
-            shutil.rmtree(folder)
