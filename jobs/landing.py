@@ -41,10 +41,10 @@ class LandingTask:
 
 @dataclass(frozen=True)
 class Landed:
-    """What a pull brought: the small facts of landed photos, and why others were not landed (photo_id -> reason)."""
+    """What a pull brought: small facts of landed photos, and of those it could not land, with their `reason_code`."""
 
     photos: list[dict[str, Any]]
-    refused: dict[int, str]
+    refused: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,11 @@ def land(
     spark.conf.set("spark.sql.maxConcurrentOutputFileWriters", "2")
     outcomes.write.partitionBy("outcome").option("parquet.enable.dictionary", "false").parquet(str(draft))
     landed = _read_facts(draft / "outcome=landed", LEDGER_COLUMNS)
-    refused = {
-        row["photo_id"]: row["header_problem"]
-        for row in _read_facts(draft / "outcome=refused", ["photo_id", "header_problem"])
-    }
-    if {task.photo_id for task in tasks} != {row["photo_id"] for row in landed} | refused.keys():
+    refused = [
+        {name: row[name] for name in ("photo_id", "person_id", "captured_at")} | {"reason_code": row["header_problem"]}
+        for row in _read_facts(draft / "outcome=refused", ["photo_id", "person_id", "captured_at", "header_problem"])
+    ]
+    if sorted(task.photo_id for task in tasks) != sorted(row["photo_id"] for row in landed + refused):
         raise RuntimeError("The pull wrote outcomes that do not match its photos.")
     if landed:
         (draft / "outcome=landed").rename(landing_partition(settings.landing, run_id))

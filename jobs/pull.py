@@ -53,7 +53,7 @@ def pull(
         with engine.connect() as connection:
             listed, unreachable = _list(sources, connection, night)
             tasks = _with_photo_ids(listed, connection)
-        landed = Landed(photos=[], refused={})
+        landed = Landed(photos=[], refused=[])
         if tasks:
             readers = {source.name: source.reader() for source in sources}
             landed = land(
@@ -124,7 +124,9 @@ def _with_photo_ids(listed: Sequence[ListedPhoto], connection: Connection) -> li
 
 def _record(run: Run, tasks: Sequence[LandingTask], landed: Landed, night: date, unreachable: int) -> None:
     """Write what was landed and what could not be into the ledger, in one transaction, or end without a trace."""
-    run.counts = {"listed": len(tasks), "landed": len(landed.photos)} | Counter(landed.refused.values())
+    run.counts = {"listed": len(tasks), "landed": len(landed.photos)} | Counter(
+        row["reason_code"] for row in landed.refused
+    )
     if unreachable:
         run.counts["sources_unreachable"] = unreachable
     status = "partial" if unreachable else "succeeded"
@@ -162,15 +164,12 @@ def _stage(connection: Connection, run: Run, tasks: Sequence[LandingTask], lande
     connection.execute(text("CREATE TEMPORARY TABLE pulled (LIKE fahr.photo_v1) ON COMMIT DROP"))
     for column in ("first_seen_on", "last_tried_on", "tries", "run_id"):
         connection.execute(text(f"ALTER TABLE pulled DROP COLUMN {column}"))
-    facts = {photo["photo_id"]: photo for photo in landed.photos}
+    facts = {row["photo_id"]: row for row in landed.photos + landed.refused}
     rows = []
     for task in tasks:
-        photo, fact = task.photo, facts.get(task.photo_id)
-        if fact is None:
-            fact = {"photo_id": task.photo_id, "person_id": photo.person_id, "captured_at": photo.captured_at}
-        reason = landed.refused.get(task.photo_id)
-        landing_run_id = None if reason else run.run_id
-        head = (photo.source, photo.key, photo.version, reason, landing_run_id)
+        photo, fact = task.photo, facts[task.photo_id]
+        reason = fact.get("reason_code")
+        head = (photo.source, photo.key, photo.version, reason, None if reason else run.run_id)
         rows.append((*head, *(fact.get(column) for column in LEDGER_COLUMNS)))
     copy_rows(connection, "pulled", _STAGED_COLUMNS, rows)
 

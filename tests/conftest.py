@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from jobs.warehouse import embedded
 from jobs.warehouse.connection import connect, open_warehouse
 from jobs.warehouse.migrate import migrate
 from schemas.migrations import execute_script
+
+# pyspark takes a main module without a file, which a worker of pytest-xdist has, for its own doctests, and exits.
+if not hasattr(sys.modules["__main__"], "__file__"):
+    sys.modules["__main__"].__file__ = __file__
 
 TEMPLATE = "fahr_template"
 SMALL_TEMPLATE = "fahr_small_template"

@@ -63,7 +63,10 @@ def test_a_real_photograph_is_scored_from_share_and_from_dicom(night: SmallHospi
 
     from tests.nights.photograph import store_as_dicom, store_as_jpeg
 
-    mrn, person_id = night.query("SELECT mrn, person_id FROM hospital.patient_id_map ORDER BY mrn LIMIT 1")[0]
+    mrn, person_id = night.query(
+        "SELECT mrn, person_id FROM hospital.patient_id_map"
+        " WHERE person_id NOT IN (SELECT person_id FROM hospital.opt_out) ORDER BY mrn LIMIT 1"
+    )[0]
     store_as_jpeg(data.astronaut(), night.home / "hospital" / "photos" / "real" / "astronaut.jpg")
     store_as_dicom(data.astronaut(), night.home / "hospital" / "dicom" / "real" / "astronaut.dcm", mrn=mrn)
     night.query(
