@@ -135,6 +135,7 @@ def _record(run: Run, tasks: Sequence[LandingTask], landed: Landed, night: date,
         return
     with run.publish(status=status) as connection:
         _stage(connection, run, tasks, landed)
+        connection.execute(_REOPEN)
         connection.execute(_UPSERT, {"night": night, "run_id": run.run_id})
 
 
@@ -175,6 +176,9 @@ def _stage(connection: Connection, run: Run, tasks: Sequence[LandingTask], lande
 
 
 _FACTS = [column for column in _STAGED_COLUMNS if column not in ("photo_id", "source", "source_key")]
+
+# A photo that comes again is judged again: its bytes may be the same, but its patient or its date may be corrected.
+_REOPEN = text("DELETE FROM fahr.validation_v1 AS decision USING pulled WHERE decision.photo_id = pulled.photo_id")
 
 # A photo that changed at the source starts its tries anew; one that is tried again on the same night counts once.
 _UPSERT = text(

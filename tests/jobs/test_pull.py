@@ -162,3 +162,24 @@ def test_what_a_killed_pull_left_is_removed(settings, engine, owner_engine, spar
     pull(settings=settings, engine=engine, spark=spark, night=NIGHT)
     assert not orphan.exists()
     assert len(list(settings.landing.iterdir())) == 1
+
+
+def test_a_photo_whose_patient_becomes_known_is_judged_again(settings, engine, owner_engine, spark, share):
+    (share / "a.jpg").write_bytes(_photo(1))
+    _register(owner_engine, "k1", "a.jpg", mrn="M9")
+    pull(settings=settings, engine=engine, spark=spark, night=NIGHT)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO fahr.validation_v1 SELECT photo_id, content_sha256, false, 'unknown_patient',"
+                " '{patient_known}', :night, run_id FROM fahr.photo_v1"
+            ),
+            {"night": NIGHT},
+        )
+    with owner_engine.begin() as connection:
+        connection.execute(text("INSERT INTO hospital.patient_id_map VALUES ('M9', 9)"))
+    _register(owner_engine, "k1", "a.jpg", mrn="M9", registered="2026-03-03 08:00")
+    pull(settings=settings, engine=engine, spark=spark, night=date(2026, 3, 3))
+    assert _ledger(engine)["k1"]["person_id"] == 9
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT status FROM fahr.coverage")).scalars().all() == ["waiting"]
