@@ -89,7 +89,7 @@ def land(
     outcomes = _task_frame(spark, tasks).mapInArrow(worker, _spark_schema())
     # The writer may keep both folders' files open, so that Spark need not sort rows that hold photos.
     spark.conf.set("spark.sql.maxConcurrentOutputFileWriters", "2")
-    outcomes.write.partitionBy("outcome").option("parquet.enable.dictionary", "false").parquet(str(draft))
+    outcomes.write.partitionBy("outcome").options(**_PARQUET_OF_PHOTOS).parquet(str(draft))
     landed = _read_facts(draft / "outcome=landed", LEDGER_COLUMNS)
     refused = [
         {name: row[name] for name in ("photo_id", "person_id", "captured_at")} | {"reason_code": row["header_problem"]}
@@ -101,6 +101,16 @@ def land(
         (draft / "outcome=landed").rename(landing_partition(settings.landing, run_id))
     shutil.rmtree(draft)
     return Landed(photos=landed, refused=refused)
+
+
+_PARQUET_OF_PHOTOS = {
+    "parquet.enable.dictionary": "false",
+    # Parquet otherwise looks at the size of what it holds after a hundred rows: a gigabyte of photos.
+    "parquet.page.size.row.check.min": "1",
+    "parquet.page.size.row.check.max": "4",
+    "parquet.block.size.row.check.min": "1",
+    "parquet.block.size.row.check.max": "4",
+}
 
 
 def _load_patients(engine: Engine, night: date) -> Patients:
