@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.memory import peak_memory_of
-from bench.scoring import RESULTS
+from bench.scoring import RESULTS, machine
 from jobs.spark_conf import environment_bin
 
 
@@ -44,7 +44,7 @@ def run(*, home: Path) -> list[NightResult]:
 def write(results: list[NightResult], folder: Path = RESULTS) -> Path:
     """Keep the results as JSON."""
     path = folder / f"night-{datetime.now(UTC).date()}-cpu{os.cpu_count()}.json"
-    path.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
+    path.write_text(json.dumps(machine() | {"results": [asdict(result) for result in results]}, indent=2) + "\n")
     return path
 
 

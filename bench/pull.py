@@ -17,7 +17,7 @@ import psycopg
 from PIL import Image
 
 from bench.memory import peak_memory_of
-from bench.scoring import RESULTS
+from bench.scoring import RESULTS, machine
 from jobs.spark_conf import environment_bin
 
 WIDTH_PX, HEIGHT_PX = 4000, 3000
@@ -48,7 +48,7 @@ def write(results: list[PullResult], folder: Path = RESULTS) -> Path:
     """Keep the results as JSON."""
     today = datetime.now(UTC).date()
     path = folder / f"pull-{today}-cpu{os.cpu_count()}-heap{HEAP}.json"
-    path.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
+    path.write_text(json.dumps(machine() | {"results": [asdict(result) for result in results]}, indent=2) + "\n")
     return path
 
 
