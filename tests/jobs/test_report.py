@@ -23,8 +23,6 @@ QUIET = (
     "--no-first-run", "--disable-dev-shm-usage",
 )  # fmt: skip
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium on this machine")
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
