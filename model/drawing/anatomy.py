@@ -32,6 +32,12 @@ TYPICAL_ONSET_YEARS = {
 }
 """Age at which half of a sign's full strength shows on a typical person (years)."""
 
+LIFTED_BY_SURGERY = ("eye_bags", "nasolabial_folds", "marionette_lines", "hooded_lids", "sagging")
+"""What a lift of face and lids takes back; lines, spots, skin and hair stay."""
+
+LARGEST_LIFT = 0.7
+"""Share of those signs that the most extensive surgery takes back."""
+
 ONSET_SPREAD_YEARS = 5.0
 """Standard deviation between people of a sign's onset, on top of the person's own general lead or lag."""
 
@@ -158,6 +164,8 @@ def age_signs(person: FaceLatents) -> AgeSigns:
         shown[sign] = float(strength / (1.0 + np.exp((onset - person.biological_age) / pace)))
     if person.sex == "F":
         shown["hair_loss"] *= 0.3
+    for sign in LIFTED_BY_SURGERY:
+        shown[sign] *= 1 - LARGEST_LIFT * person.surgery
     return AgeSigns(**shown)
 
 

@@ -15,6 +15,9 @@ YOUNGEST_YEARS, OLDEST_YEARS = 20.0, 95.0
 HOSPITAL_IDENTITY_SEEDS_FROM = 10_000_000
 """Identity seeds of demo-hospital patients start here."""
 
+SHARE_WITH_SURGERY = 0.08
+"""Share of random people whose face a cosmetic surgeon changed (ours)."""
+
 TRAINING_IDENTITY_SEEDS_BELOW = 1_000_000
 """People drawn for training and evaluation have identity seeds below this: they share nobody with a hospital."""
 
@@ -32,6 +35,8 @@ class FaceLatents:
     """0 (darkest) to 1 (lightest)."""
     identity_seed: int
     """Face shape, hair, moles, and when and how strongly each sign of age shows on this person."""
+    surgery: float = 0.0
+    """0 to 1: how much of sagging, folds, bags and lids a cosmetic surgeon took back; says nothing about age or frailty."""
 
     def __post_init__(self) -> None:
         if self.sex not in ("F", "M"):
@@ -40,6 +45,8 @@ class FaceLatents:
             raise ValueError(f"biological_age lies between {YOUNGEST_YEARS:g} and {OLDEST_YEARS:g} years")
         if not 0.0 <= self.skin_tone <= 1.0:
             raise ValueError("skin_tone lies between 0 and 1")
+        if not 0.0 <= self.surgery <= 1.0:
+            raise ValueError("surgery lies between 0 and 1")
 
     def aged(self, years: float) -> FaceLatents:
         """The same person `years` later (or earlier), kept within the drawable range."""
@@ -110,12 +117,14 @@ def random_latents(
     drawn_frailty = float(rng.normal())
     drawn_tone = float(rng.beta(1.8, 1.2))
     drawn_identity = int(rng.integers(TRAINING_IDENTITY_SEEDS_BELOW))
+    had_surgery, extent = rng.random() < SHARE_WITH_SURGERY, float(rng.uniform(0.3, 1.0))
     return FaceLatents(
         sex=drawn_sex if sex is None else sex,
         biological_age=drawn_age if biological_age is None else biological_age,
         frailty=drawn_frailty if frailty is None else frailty,
         skin_tone=drawn_tone,
         identity_seed=drawn_identity if identity_seed is None else identity_seed,
+        surgery=extent if had_surgery else 0.0,
     )
 
 

@@ -7,11 +7,12 @@ random. A network sees the photo, the time and whether it ended in death: never 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.drawing import FaceLatents, random_latents
+from model.drawing import OLDEST_YEARS, YOUNGEST_YEARS, FaceLatents, random_latents
 
 LOG_HAZARD_PER_YEAR = 0.035
 LOG_HAZARD_PER_FRAILTY_SD = 0.75
@@ -23,6 +24,12 @@ LONGEST_FOLLOW_UP_YEARS = 18.0
 """Censoring is uniform between none and this: about four people in ten are censored."""
 
 DAYS_PER_YEAR = 365.25
+
+Ages = Literal["uniform", "clinic"]
+"""Biological ages: uniform over 20 to 95 years, or as in a clinic, with few young and few very old."""
+
+CLINIC_AGE_MEAN_YEARS, CLINIC_AGE_SD_YEARS, CLINIC_SHARE = 60.0, 13.0, 0.6
+"""In a clinic this share of ages is normal with this mean and SD; the others are uniform."""
 
 TRAINING_SEEDS = range(0, 900_000)
 HELD_OUT_SEEDS = range(900_000, 950_000)
@@ -61,13 +68,23 @@ def true_log_risk(person: FaceLatents) -> float:
     )
 
 
-def simulate_people(count: int, seeds: range, seed: int) -> People:
+def simulate_people(count: int, seeds: range, seed: int, *, ages: Ages = "uniform") -> People:
     """`count` different people with identity seeds out of `seeds`, and their survival; the same for the same `seed`."""
     rng = np.random.default_rng([seed, seeds.start])
     identities = rng.choice(np.arange(seeds.start, seeds.stop), size=count, replace=False)
-    latents = tuple(random_latents(rng, identity_seed=int(identity)) for identity in identities)
+    latents = tuple(
+        random_latents(rng, identity_seed=int(identity), biological_age=_clinic_age(rng) if ages == "clinic" else None)
+        for identity in identities
+    )
     hazards = BASELINE_HAZARD_PER_YEAR * np.exp([true_log_risk(person) for person in latents])
     death_years = rng.exponential(1 / hazards)
     censoring_years = rng.uniform(0, LONGEST_FOLLOW_UP_YEARS, size=count)
     follow_up = np.ceil(np.minimum(death_years, censoring_years) * DAYS_PER_YEAR)
     return People(latents, follow_up, death_years <= censoring_years)
+
+
+def _clinic_age(rng: np.random.Generator) -> float:
+    usual = rng.normal(CLINIC_AGE_MEAN_YEARS, CLINIC_AGE_SD_YEARS)
+    any_age = rng.uniform(YOUNGEST_YEARS, OLDEST_YEARS)
+    age = usual if rng.random() < CLINIC_SHARE else any_age
+    return float(np.clip(age, YOUNGEST_YEARS, OLDEST_YEARS))
