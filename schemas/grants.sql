@@ -41,11 +41,13 @@ GRANT USAGE ON SCHEMA fahr TO fahr_analyst, fahr_researcher;
 GRANT SELECT ON
     fahr.reason_code, fahr.run, fahr.model_version,
     fahr.face_score, fahr.session_score, fahr.face_aging_rate, fahr.coverage, fahr.quarantine,
-    fahr.latest_analysis, fahr.cohort_member, fahr.risk_model, fahr.risk_coefficient, fahr.survival_curve, fahr.patient_risk
+    fahr.latest_analysis, fahr.cohort_member, fahr.risk_model, fahr.risk_coefficient, fahr.survival_curve, fahr.patient_risk,
+    fahr.evaluation, fahr.evaluation_metric
     TO fahr_analyst;
 GRANT SELECT ON
     fahr.reason_code, fahr.model_version, fahr.latest_analysis, fahr.risk_model, fahr.risk_coefficient,
-    fahr.researcher_coverage, fahr.researcher_face_age, fahr.researcher_survival_curve
+    fahr.researcher_coverage, fahr.researcher_face_age, fahr.researcher_survival_curve,
+    fahr.evaluation, fahr.researcher_evaluation_metric
     TO fahr_researcher;
 GRANT EXECUTE ON FUNCTION fahr.face_age_by_decade() TO fahr_loader, fahr_researcher;
 GRANT SELECT ON fahr.schema_state_v1 TO fahr_analyst, fahr_researcher;

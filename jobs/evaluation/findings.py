@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
+
+from model.evaluation.findings import WHOLE, Finding
+
+__all__ = ["WHOLE", "EvaluatedModel", "Evaluation", "EvaluationKind", "Figure", "Finding"]
 
 EvaluationKind = Literal["age", "survival", "robustness", "saliency"]
 
-WHOLE = "all"
-"""Group and level of a number about everything that was evaluated."""
 
+class EvaluatedModel(Protocol):
+    """What an evaluation must know of the model it is about: a `ModelRelease`, or a model the warehouse knows."""
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One number: a row of `fahr.evaluation_metric_v1`."""
+    @property
+    def model_id(self) -> str: ...
 
-    metric: str
-    """What was measured, unit last: face_age_mae_years, c_index, face_age_change_years."""
-    estimate: float | None
-    """None where it cannot be computed; `note` then says why. Never NaN."""
-    group_name: str = WHOLE
-    level: str = WHOLE
-    photos: int | None = None
-    people: int | None = None
-    events: int | None = None
-    lower_95: float | None = None
-    upper_95: float | None = None
-    note: str | None = None
+    @property
+    def preprocessing_id(self) -> str: ...
+
+    @property
+    def weights_sha256(self) -> str: ...
+
+    @property
+    def trained_on_synthetic(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +54,5 @@ class Evaluation:
     figures: tuple[Figure, ...] = ()
     remarks: tuple[str, ...] = field(default=())
     """Sentences for the page: weaknesses found, what was left out and why."""
+    method: str = ""
+    """How, where it changes the numbers: resamplings, seed, steps. Part of the evaluation's id."""

@@ -17,9 +17,12 @@ VIEWS: tuple[str, ...] = (
     "risk_coefficient",
     "survival_curve",
     "patient_risk",
+    "evaluation",
+    "evaluation_metric",
     "researcher_coverage",
     "researcher_face_age",
     "researcher_survival_curve",
+    "researcher_evaluation_metric",
 )
 
 FUNCTIONS: tuple[str, ...] = ("age_at_photo(bigint)", "face_age_by_decade()")

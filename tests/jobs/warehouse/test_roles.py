@@ -14,10 +14,11 @@ from jobs.warehouse.connection import open_warehouse
 ANALYST_VIEWS = [
     "reason_code", "run", "model_version", "face_score", "session_score", "face_aging_rate", "coverage", "quarantine",
     "latest_analysis", "cohort_member", "risk_model", "risk_coefficient", "survival_curve", "patient_risk",
+    "evaluation", "evaluation_metric",
 ]  # fmt: skip
 RESEARCHER_VIEWS = [
     "reason_code", "model_version", "latest_analysis", "risk_model", "risk_coefficient", "researcher_coverage",
-    "researcher_face_age", "researcher_survival_curve",
+    "researcher_face_age", "researcher_survival_curve", "evaluation", "researcher_evaluation_metric",
 ]  # fmt: skip
 STATE = "schema_state_v1"
 
