@@ -29,6 +29,8 @@ class NetworkConfig:
     mlp_size: int = 3072
     patch_px: int = 16
     image_px: int = 112
+    layer_norm_eps: float = 1e-12
+    """Added to the variance in every layer norm: 1e-12 in Hugging Face's ViT, 1e-6 in timm's and in the MAE release."""
     output_mean: float = 0.0
     """Added to the head's scaled output: the mean training age in years, or 0 for a log-risk."""
     output_sd: float = 1.0
@@ -58,6 +60,7 @@ class BiomarkerNetwork(nn.Module):
                 intermediate_size=config.mlp_size,
                 patch_size=config.patch_px,
                 image_size=config.image_px,
+                layer_norm_eps=config.layer_norm_eps,
                 hidden_dropout_prob=dropout,
                 attn_implementation=attention,  # type: ignore[call-arg]
             ),

@@ -1,80 +1,46 @@
-"""A model release: a folder with a manifest and two safetensors files, taken only if their SHA-256 agree.
+"""A model release: a folder with a manifest and safetensors files, taken only if their SHA-256 agree.
 
 manifest.json           what it is, what it was trained on, how well it does, and the SHA-256 of each file
 age.safetensors         FaceAge network
-survival.safetensors    FaceSurvival network (a release may lack it)
+survival.safetensors    FaceSurvival network
+face.safetensors        FAHR-Face encoder without a head, to start fine-tuning from
+
+A release holds one of the networks at least, and is never changed once it is written: another set of weights is
+another release.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
+from torch import Tensor
 
 from model.errors import WeightsRefused
-from model.network import (
-    VIT_B16,
-    Biomarker,
-    BiomarkerNetwork,
-    NetworkConfig,
-    network_of,
-    published_state,
-)
+from model.manifest import MANIFEST, Kind, Manifest, NetworkFile, Source, read_manifest
+from model.network import VIT_B16, Biomarker, BiomarkerNetwork, NetworkConfig, network_of, published_state
 from model.preprocessing import INPUT_ID, PREPROCESSING_ID
 
-MANIFEST = "manifest.json"
 SHIPPED_RELEASES = Path(__file__).parent / "weights"
-BIOMARKERS: tuple[Biomarker, ...] = ("age", "survival")
 ARCHITECTURES = {"vit-b16": VIT_B16}
 
 
 @dataclass(frozen=True)
-class NetworkFile:
-    """One network of a release: its file's name and SHA-256, and its shape."""
-
-    file: str
-    sha256: str
-    config: NetworkConfig
-
-
-@dataclass(frozen=True)
-class ModelRelease:
+class ModelRelease(Manifest):
     """What a manifest says, and where it stands."""
 
-    folder: Path
-    model_id: str
-    input_id: str
-    """What the networks were trained on (`model.preprocessing.INPUT_ID` at that time)."""
-    networks: Mapping[Biomarker, NetworkFile]
-    trained_on_synthetic: bool
-    training_data: str
-    intended_use: str
-    licence: str
-    metrics: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def weights_sha256(self) -> str:
-        """One SHA-256 for the whole release: over the biomarkers' names and their files' SHA-256."""
-        lines = "".join(f"{name} {self.networks[name].sha256}\n" for name in sorted(self.networks))
-        return hashlib.sha256(lines.encode()).hexdigest()
+    folder: Path = Path()
 
     @property
     def preprocessing_id(self) -> str:
         """The way from bytes to network input that this code takes; the other half of a score's key."""
         return PREPROCESSING_ID
-
-    @property
-    def metrics_json(self) -> str:
-        """The metrics as a JSON object."""
-        return json.dumps(dict(self.metrics), sort_keys=True)
 
     @classmethod
     def load(cls, folder: Path | str, *, verify: bool = True) -> ModelRelease:
@@ -84,7 +50,8 @@ class ModelRelease:
         folder, manifest or a file is missing, malformed, or does not have the SHA-256 that the manifest states.
         """
         folder = Path(folder)
-        release = _from_manifest(folder, _read_manifest(folder))
+        manifest = read_manifest(folder)
+        release = cls(**{one.name: getattr(manifest, one.name) for one in fields(manifest)}, folder=folder)
         for entry in release.networks.values():
             if not (folder / entry.file).is_file():
                 raise WeightsRefused(f"model {release.model_id}: {entry.file} is missing")
@@ -98,17 +65,37 @@ class ModelRelease:
         Raises WeightsRefused where the release lacks it, or where the file was altered, is no safetensors file, or
         does not fit the shape that the manifest states.
         """
-        if biomarker not in self.networks:
-            raise WeightsRefused(f"model {self.model_id} has no {biomarker} network")
-        entry = self.networks[biomarker]
-        content = (self.folder / entry.file).read_bytes()
+        return self._network(biomarker).eval().requires_grad_(False)
+
+    def encoder_state(self, kind: Kind) -> dict[str, Tensor]:
+        """The encoder of a network, float32, under the keys that `BiomarkerNetwork(config).vit` loads.
+
+        `config` is `networks[kind].config`. Raises WeightsRefused as `network` does.
+        """
+        return {key: value.detach() for key, value in self._network(kind).vit.state_dict().items()}
+
+    def content(self, kind: Kind) -> bytes:
+        """The bytes of a network's file, compared with their SHA-256. Raises WeightsRefused."""
+        if kind not in self.networks:
+            raise WeightsRefused(f"model {self.model_id} has no {kind} network")
+        entry = self.networks[kind]
+        try:
+            content = (self.folder / entry.file).read_bytes()
+        except OSError as error:
+            raise WeightsRefused(f"model {self.model_id}: {entry.file} cannot be read") from error
         self._refuse_unless_equal(entry, hashlib.sha256(content).hexdigest())
+        return content
+
+    def _network(self, kind: Kind) -> BiomarkerNetwork:
+        content = self.content(kind)
+        entry = self.networks[kind]
         try:
             state = {key: value.float() for key, value in load_safetensors(content).items()}
-            network = network_of(entry.config, state)
+            if kind == "face":
+                state |= {"head.weight": torch.zeros(1, entry.config.hidden_size), "head.bias": torch.zeros(1)}
+            return network_of(entry.config, state)
         except (SafetensorError, RuntimeError, ValueError) as error:
             raise WeightsRefused(f"model {self.model_id}: {entry.file} does not fit its manifest") from error
-        return network.eval().requires_grad_(False)
 
     def _refuse_unless_equal(self, entry: NetworkFile, sha256: str) -> None:
         if sha256 != entry.sha256:
@@ -117,7 +104,7 @@ class ModelRelease:
 
 def save_release(
     folder: Path | str,
-    networks: Mapping[Biomarker, BiomarkerNetwork],
+    networks: Mapping[Kind, BiomarkerNetwork],
     *,
     model_id: str,
     trained_on_synthetic: bool,
@@ -126,38 +113,60 @@ def save_release(
     licence: str = "Apache-2.0",
     metrics: Mapping[str, float] | None = None,
     dtype: torch.dtype = torch.float32,
+    base: ModelRelease | None = None,
+    sources: Mapping[Kind, Source] | None = None,
 ) -> ModelRelease:
-    """Write a release, its manifest last, and read it back. `dtype` is how weights are stored (float32 or bfloat16)."""
+    """Write a release, its manifest last, and read it back.
+
+    Args:
+        folder: made if it is missing.
+        networks: what it holds; of "face" the encoder alone is written.
+        model_id: its name.
+        trained_on_synthetic: whether drawn faces or synthetic patients taught any of its networks.
+        training_data: in words. `intended_use` and `licence` likewise.
+        intended_use: what it may be used for.
+        licence: of the weights.
+        metrics: numbers that its training measured on held-out people.
+        dtype: how weights are stored (float32 or bfloat16).
+        base: a release whose networks this one takes over, byte for byte, where `networks` does not name them.
+        sources: where each of `networks` comes from; trained here where nothing is said.
+
+    Raises:
+        WeightsRefused: a file of `base` was altered.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    entries: dict[str, Any] = {}
-    for biomarker, network in networks.items():
-        state = {key: value.detach().to("cpu", dtype).contiguous() for key, value in published_state(network).items()}
-        # One entry only: safetensors writes several in random order, and equal weights must give equal bytes.
-        content = save_safetensors(state, metadata={"biomarker": biomarker})
-        file = f"{biomarker}.safetensors"
-        _write_atomically(folder / file, content)
+    entries: dict[Kind, NetworkFile] = {}
+    for kind, entry in base.networks.items() if base else ():
+        if base and kind not in networks:
+            _write_atomically(folder / f"{kind}.safetensors", base.content(kind))
+            entries[kind] = NetworkFile(f"{kind}.safetensors", entry.sha256, entry.config, entry.source)
+    for kind, network in networks.items():
+        content = _network_bytes(kind, network, dtype)
+        _write_atomically(folder / f"{kind}.safetensors", content)
         sha256 = hashlib.sha256(content).hexdigest()
-        entries[biomarker] = {"file": file, "sha256": sha256, "config": network.config.to_dict()}
-    manifest = {
-        "model_id": model_id,
-        "input_id": INPUT_ID,
-        "trained_with_preprocessing_id": PREPROCESSING_ID,
-        "networks": entries,
-        "trained_on_synthetic": trained_on_synthetic,
-        "training_data": training_data,
-        "intended_use": intended_use,
-        "licence": licence,
-        "metrics": dict(metrics or {}),
-    }
-    _write_atomically(folder / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
+        entries[kind] = NetworkFile(
+            f"{kind}.safetensors", sha256, network.config, (sources or {}).get(kind, Source("trained"))
+        )
+    manifest = Manifest(
+        model_id=model_id,
+        input_id=INPUT_ID,
+        trained_with_preprocessing_id=PREPROCESSING_ID,
+        networks=entries,
+        trained_on_synthetic=trained_on_synthetic,
+        training_data=training_data,
+        intended_use=intended_use,
+        licence=licence,
+        metrics=dict(metrics or {}),
+    )
+    _write_atomically(folder / MANIFEST, manifest.to_json().encode())
     return ModelRelease.load(folder)
 
 
 def random_release(folder: Path | str, *, architecture: str = "vit-b16", seed: int = 0) -> ModelRelease:
     """Write a release with random weights, for measuring speed: its scores mean nothing. Deterministic by seed."""
     shape = ARCHITECTURES[architecture]
-    networks: dict[Biomarker, BiomarkerNetwork] = {}
+    networks: dict[Kind, BiomarkerNetwork] = {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         networks["age"] = BiomarkerNetwork(NetworkConfig(**{**asdict(shape), "output_mean": 60.0, "output_sd": 15.0}))
@@ -172,54 +181,27 @@ def random_release(folder: Path | str, *, architecture: str = "vit-b16", seed: i
     )
 
 
-def find_release(name_or_path: str) -> ModelRelease:
-    """A shipped release by name, or any release by its folder's path. Raises WeightsRefused where there is none."""
-    shipped = SHIPPED_RELEASES / name_or_path
-    if (shipped / MANIFEST).is_file() and shipped.resolve().parent == SHIPPED_RELEASES.resolve():
-        return ModelRelease.load(shipped)
-    return ModelRelease.load(name_or_path)
+def find_release(name_or_path: str, *, folders: Sequence[Path] = (), verify: bool = True) -> ModelRelease:
+    """A release by its name (shipped, or in one of `folders`), or by its folder's path.
+
+    Raises WeightsRefused where there is none.
+    """
+    for place in (SHIPPED_RELEASES, *folders):
+        named = place / name_or_path
+        if (named / MANIFEST).is_file() and named.resolve().parent == place.resolve():
+            return ModelRelease.load(named, verify=verify)
+    return ModelRelease.load(name_or_path, verify=verify)
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise WeightsRefused(f"no model release in {folder.name}: {MANIFEST} is missing") from error
-    except (OSError, ValueError) as error:
-        raise WeightsRefused(f"the manifest in {folder.name} cannot be read") from error
-    if not isinstance(manifest, dict):
-        raise WeightsRefused(f"the manifest in {folder.name} is not an object")
-    return manifest
-
-
-def _from_manifest(folder: Path, manifest: dict[str, Any]) -> ModelRelease:
-    try:
-        networks = {name: _network_file(folder, manifest["networks"][name]) for name in manifest["networks"]}
-        release = ModelRelease(
-            folder=folder,
-            model_id=str(manifest["model_id"]),
-            input_id=str(manifest["input_id"]),
-            networks=networks,
-            trained_on_synthetic=bool(manifest["trained_on_synthetic"]),
-            training_data=str(manifest["training_data"]),
-            intended_use=str(manifest["intended_use"]),
-            licence=str(manifest["licence"]),
-            metrics=dict(manifest["metrics"]),
-        )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise WeightsRefused(f"the manifest in {folder.name} is incomplete or malformed") from error
-    if "age" not in networks or set(networks) - set(BIOMARKERS):
-        raise WeightsRefused(f"model {release.model_id} must have an age network and may have a survival network")
-    if release.input_id != INPUT_ID:
-        raise WeightsRefused(f"model {release.model_id} was trained on input {release.input_id}, not {INPUT_ID}")
-    return release
-
-
-def _network_file(folder: Path, entry: dict[str, Any]) -> NetworkFile:
-    file = str(entry["file"])
-    if Path(file).name != file or Path(file).suffix != ".safetensors":
-        raise WeightsRefused(f"the manifest in {folder.name} names a file that is not a safetensors file beside it")
-    return NetworkFile(file=file, sha256=str(entry["sha256"]), config=NetworkConfig(**entry["config"]))
+def _network_bytes(kind: Kind, network: BiomarkerNetwork, dtype: torch.dtype) -> bytes:
+    """A network as a safetensors file; of "face" the encoder alone."""
+    state = {
+        key: value.detach().to("cpu", dtype).contiguous()
+        for key, value in published_state(network).items()
+        if kind != "face" or not key.startswith("head.")
+    }
+    # One entry only: safetensors writes several in random order, and equal weights must give equal bytes.
+    return save_safetensors(state, metadata={"biomarker": kind})
 
 
 def _sha256_of(path: Path) -> str:

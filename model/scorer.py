@@ -116,7 +116,7 @@ class PhotoScorer:
         self.batch_size = batch_size
         self._detector = detector or MtcnnDetector(self.device)
         self._networks: dict[Biomarker, BiomarkerNetwork] = {
-            biomarker: self._placed(release.network(biomarker)) for biomarker in release.networks
+            biomarker: self._placed(release.network(biomarker)) for biomarker in release.biomarkers
         }
 
     def _placed(self, network: BiomarkerNetwork) -> BiomarkerNetwork:

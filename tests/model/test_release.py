@@ -105,7 +105,8 @@ def change_manifest(folder: Path, change: Callable[[dict], object]) -> None:
         lambda folder: (folder / "manifest.json").write_text("{"),
         lambda folder: (folder / "manifest.json").write_text("[]"),
         lambda folder: change_manifest(folder, lambda m: m.pop("networks")),
-        lambda folder: change_manifest(folder, lambda m: m["networks"].pop("age")),
+        lambda folder: change_manifest(folder, lambda m: m["networks"].clear()),
+        lambda folder: change_manifest(folder, lambda m: m["networks"]["age"].update(source={"made_by": "nobody"})),
         lambda folder: change_manifest(folder, lambda m: m["networks"].update(weight=m["networks"]["age"])),
         lambda folder: change_manifest(folder, lambda m: m["networks"]["age"].update(file="../age.safetensors")),
         lambda folder: change_manifest(folder, lambda m: m["networks"]["age"].update(file="age.pth")),
@@ -170,6 +171,63 @@ def test_a_release_without_survival(tmp_path: Path) -> None:
         age_only.network("survival")
 
 
+def test_an_encoder_alone_is_a_release_to_start_fine_tuning_from(tmp_path: Path) -> None:
+    network = small_networks()["age"]
+    release = save_release(
+        tmp_path,
+        {"face": network},
+        model_id="face-only",
+        trained_on_synthetic=True,
+        training_data="nothing",
+        intended_use="tests",
+    )
+    assert (set(release.networks), release.biomarkers) == ({"face"}, ())
+    with safe_open(tmp_path / "face.safetensors", framework="pt") as file:
+        assert not [key for key in file.keys() if not key.startswith("vit.")]  # noqa: SIM118
+    other = BiomarkerNetwork(SMALL)
+    other.vit.load_state_dict(release.encoder_state("face"))
+    faces = torch.randn(2, 3, 112, 112)
+    torch.testing.assert_close(other.eval().vit(faces).last_hidden_state, network.vit(faces).last_hidden_state)
+    with pytest.raises(WeightsRefused, match="no age"):
+        release.network("age")
+
+
+def test_the_encoder_of_any_network_can_be_taken(tmp_path: Path) -> None:
+    release = save_small(tmp_path)
+    other = BiomarkerNetwork(SMALL)
+    other.vit.load_state_dict(release.encoder_state("survival"))
+    expected = release.network("survival").vit.state_dict()
+    assert all(torch.equal(value, expected[key]) for key, value in other.vit.state_dict().items())
+
+
+def test_a_release_takes_over_the_networks_of_another_byte_for_byte(tmp_path: Path) -> None:
+    base = save_small(tmp_path / "base", dtype=torch.bfloat16)
+    more = save_release(
+        tmp_path / "more",
+        {"face": small_networks()["age"]},
+        base=base,
+        model_id="more-1",
+        trained_on_synthetic=True,
+        training_data="nothing",
+        intended_use="tests",
+    )
+    assert set(more.networks) == {"age", "survival", "face"}
+    for biomarker in ("age", "survival"):
+        assert more.networks[biomarker] == base.networks[biomarker]
+        assert more.content(biomarker) == base.content(biomarker)
+    flip_a_byte(tmp_path / "base")
+    with pytest.raises(WeightsRefused, match="SHA-256"):
+        save_release(
+            tmp_path / "again",
+            {},
+            base=base,
+            model_id="again",
+            trained_on_synthetic=True,
+            training_data="nothing",
+            intended_use="tests",
+        )
+
+
 def test_find_by_name_or_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(release_module, "SHIPPED_RELEASES", tmp_path)
     save_small(tmp_path / "shipped-1")
@@ -177,6 +235,10 @@ def test_find_by_name_or_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert find_release(str(tmp_path / "shipped-1")).model_id == "small-1"
     with pytest.raises(WeightsRefused):
         find_release("another")
+    save_small(tmp_path / "of_the_hospital" / "another")
+    assert find_release("another", folders=[tmp_path / "of_the_hospital"]).folder.name == "another"
+    with pytest.raises(WeightsRefused):
+        find_release("../shipped-1", folders=[tmp_path / "of_the_hospital"])
 
 
 def test_building_networks_leaves_the_callers_random_numbers_alone(tmp_path: Path) -> None:
