@@ -13,3 +13,7 @@ class WeightsRefused(ModelError):
 
 class ScorerUnavailable(ModelError):
     """The processor or its memory gave out. Transient: says nothing about the photographs that were being scored."""
+
+
+class NotComputable(ModelError):
+    """These data do not determine this number (no events, one class, no pairs …); the message says why, fit for a table."""

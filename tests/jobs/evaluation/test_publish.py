@@ -155,7 +155,7 @@ def test_another_that_publishes_just_now_is_waited_for(settings, engine, monkeyp
 
 
 @pytest.mark.parametrize(
-    "finding", [dict(estimate=float("nan")), dict(estimate=None), dict(estimate=1.0, upper_95=float("inf"))]
+    "finding", [{"estimate": float("nan")}, {"estimate": None}, {"estimate": 1.0, "upper_95": float("inf")}]
 )
 def test_a_number_nobody_could_read_is_refused(finding):
     with pytest.raises(ValueError):

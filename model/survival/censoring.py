@@ -1,0 +1,48 @@
+"""The distribution of censoring times, by which what censoring hides is weighted back in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import NotComputable
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CensoringDistribution:
+    """G(t), the Kaplan-Meier estimate of the probability to be uncensored up to and including t.
+
+    Deaths come before censorings of the same time: who dies at t is not at risk of being censored at t. G is
+    right-continuous, so a death at t weighs 1 / G(t) even where somebody was censored at t (as in scikit-survival).
+    """
+
+    times: Floats
+    """(k,) distinct follow-up times, ascending."""
+    probability: Floats
+    """(k,) G at and after each."""
+
+    @classmethod
+    def of(cls, durations: Floats, events: NDArray[np.bool_]) -> CensoringDistribution:
+        """Estimate it from follow-up (persons,) and whether it ended in death (persons,)."""
+        times, inverse = np.unique(durations, return_inverse=True)
+        died = np.bincount(inverse, weights=events, minlength=len(times))
+        ended = np.bincount(inverse, minlength=len(times))
+        at_risk = len(durations) - np.concatenate([[0], np.cumsum(ended)[:-1]]) - died
+        # Where all who are left die there is nobody to be censored, and G stays.
+        steps = 1.0 - (ended - died) / np.where(at_risk > 0, at_risk, 1)
+        return cls(times=times, probability=np.cumprod(steps))
+
+    def at(self, times: Floats) -> Floats:
+        """G at `times` (any shape), 0 to 1.
+
+        Raises:
+            NotComputable: a time lies after the longest follow-up, and some were still uncensored there.
+        """
+        if np.size(times) and np.max(times) > self.times[-1] and self.probability[-1] > 0:
+            raise NotComputable("nobody was followed that long")
+        steps = np.searchsorted(self.times, times, side="right")
+        return np.concatenate([[1.0], self.probability])[steps]
