@@ -16,4 +16,4 @@ class ScorerUnavailable(ModelError):
 
 
 class NotComputable(ModelError):
-    """These data do not determine this number (no events, one class, no pairs …); the message says why, fit for a table."""
+    """These data do not determine this number (no events, no pairs …); the message says why, in words for a table."""

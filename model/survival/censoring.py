@@ -34,7 +34,7 @@ class CensoringDistribution:
         at_risk = len(durations) - np.concatenate([[0], np.cumsum(ended)[:-1]]) - died
         # Where all who are left die there is nobody to be censored, and G stays.
         steps = 1.0 - (ended - died) / np.where(at_risk > 0, at_risk, 1)
-        return cls(times=times, probability=np.cumprod(steps))
+        return cls(times=times, probability=np.cumprod(steps, dtype=np.float64))
 
     def at(self, times: Floats) -> Floats:
         """G at `times` (any shape), 0 to 1.

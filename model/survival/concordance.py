@@ -72,7 +72,7 @@ def unos_c(durations: Floats, events: NDArray[np.bool_], risk: Floats, *, tau: f
         C up to tau, 0 to 1.
 
     Raises:
-        NotComputable: as `harrells_c`; no deaths before tau; or G reaches 0 at a death that counts (take a smaller tau).
+        NotComputable: as `harrells_c`; no deaths before tau; or G is 0 at a death that counts (take a smaller tau).
     """
     pairs = _compare(durations, events, risk)
     counts = pairs.times < tau if tau is not None else np.ones(len(pairs.times), dtype=bool)
@@ -130,7 +130,7 @@ def _compare(durations: Floats, events: NDArray[np.bool_], risk: Floats) -> _Pai
     # By time, deaths before censorings of the same time: whoever comes after a death's own time block outlived it.
     order = np.lexsort((~events, durations))
     times, died = durations[order], events[order]
-    distinct, ranks = np.unique(risk[order], return_inverse=True)
+    _, ranks = np.unique(risk[order], return_inverse=True)
     at_death = times[died]
     first = np.searchsorted(times, at_death, side="left")
     _, block, deaths_in_block = np.unique(at_death, return_inverse=True, return_counts=True)
