@@ -41,8 +41,8 @@ class Nuisance:
             raise ValueError(f"levels of {self.name} ascend, are not empty, and leave out {self.none:g}")
 
     def label(self, level: float) -> str:
-        """The level with its unit, as printed in tables."""
-        return f"{level:g} {self.unit}".strip()
+        """The nuisance and its level with its unit, as printed in tables."""
+        return f"{self.name} {level:g} {self.unit}".strip()
 
     @property
     def extremes(self) -> tuple[float, ...]:
@@ -131,7 +131,7 @@ DRAWN_NUISANCES: tuple[DrawnNuisance, ...] = (
         (0.002, 0.03, 0.06), _condition("sensor_noise"),
     ),
     DrawnNuisance(
-        "camera_blur", "out of focus: radius", "/320 of the side", PORTRAIT.blur, (0.0, 1.2, 2.2), _condition("blur")
+        "camera_blur", "out of focus: radius", "px of 320", PORTRAIT.blur, (0.0, 1.2, 2.2), _condition("blur")
     ),
 )  # fmt: skip
 """Everything that is changed by drawing the person again."""
@@ -143,7 +143,7 @@ PICTURE_NUISANCES: tuple[PictureNuisance, ...] = (
         pictures.compressed,
     ),
     PictureNuisance(
-        "gaussian_blur", "out of focus: SD", "of eye distance", 0.0, (0.02, 0.05, 0.10), pictures.blurred
+        "gaussian_blur", "out of focus: SD", "of eye distance", 0.0, (0.02, 0.03, 0.05), pictures.blurred
     ),
     PictureNuisance("scale", "stored smaller or enlarged", "x", 1.0, (0.5, 0.7, 1.5, 2.0), pictures.scaled),
     PictureNuisance(

@@ -23,10 +23,11 @@ Pixels = NDArray[np.uint8]
 Score = Callable[[Sequence[bytes]], list[PhotoOutcome]]
 """Photographs' bytes to outcomes, one each, in order: `PhotoScorer.score`."""
 
-BASELINE, SAME_DAY = "baseline", "same_day"
-"""In the column `nuisance`: a person's plain photograph; the two photographs of one day that give the noise."""
+BASELINE, SAME_DAY, DRAWN, PICTURE = "baseline", "same_day", "drawn_nuisance", "picture_nuisance"
+"""Groups of photographs: the plain one of a person; the two of one day that give the noise; drawn again under a
+nuisance; the plain one with its pixels changed."""
 
-READING_COLUMNS = ("person", "nuisance", "level", "face_age_years", "log_risk", "reason")
+READING_COLUMNS = ("person", "group", "level", "face_age_years", "log_risk", "reason")
 
 DRAWN_SIDE_PX = 320
 
@@ -75,8 +76,8 @@ def read_under_nuisances(
     subjects that were drawn. `extremes_only`: only the furthest levels. Photographs go to `score` as uncompressed BMP,
     so that nothing but the nuisance changes; one person's are held at a time.
 
-    Returns a row a photograph, `READING_COLUMNS`: `person` counts subjects from 0; `reason` says why there are no
-    scores. A subject whose plain photograph has no score has that one row.
+    Returns a row a photograph, `READING_COLUMNS`: `person` counts subjects from 0; `level` names nuisance and level;
+    `reason` says why there are no scores. A subject whose plain photograph has no score has that one row.
     """
     rows: list[tuple[object, ...]] = []
     for number, subject in enumerate(subjects):
@@ -90,8 +91,8 @@ def read_under_nuisances(
         baseline = outcomes[0]
         kept = list(zip(taken, outcomes, strict=True)) if baseline.reason is None else [(taken[0], baseline)]
         rows += [
-            (number, name, level, outcome.face_age_years, outcome.face_survival_log_risk, outcome.reason)
-            for (name, level, _), outcome in kept
+            (number, group, level, outcome.face_age_years, outcome.face_survival_log_risk, outcome.reason)
+            for (group, level, _), outcome in kept
         ]
     frame = pd.DataFrame(rows, columns=list(READING_COLUMNS))
     return frame.astype({"face_age_years": float, "log_risk": float})
@@ -104,7 +105,7 @@ def _photographs(
     pictures: Sequence[PictureNuisance],
     extremes_only: bool,
 ) -> Iterator[tuple[str, str, Pixels]]:
-    """(nuisance, level, pixels) of every photograph of one subject, the plain one first."""
+    """(group, level, pixels) of every photograph of one subject, the plain one first."""
     yield BASELINE, BASELINE, subject.photo
     for number, pixels in enumerate(subject.same_day or (), start=1):
         yield SAME_DAY, str(number), pixels
@@ -112,10 +113,10 @@ def _photographs(
         assert subject.person is not None
         for level in redrawn.extremes if extremes_only else redrawn.levels:
             person, conditions = redrawn(subject.person, subject.conditions, level)
-            yield redrawn.name, redrawn.label(level), draw_face(person, conditions, DRAWN_SIDE_PX).pixels
+            yield DRAWN, redrawn.label(level), draw_face(person, conditions, DRAWN_SIDE_PX).pixels
     for changed in pictures:
         for level in changed.extremes if extremes_only else changed.levels:
-            yield changed.name, changed.label(level), changed(photograph, level)
+            yield PICTURE, changed.label(level), changed(photograph, level)
 
 
 def _landmarks_of(photo: Pixels, detector: FaceDetector) -> NDArray[np.floating] | str:

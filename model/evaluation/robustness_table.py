@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from model.evaluation.findings import WHOLE, Finding
-from model.evaluation.robustness import BASELINE, SAME_DAY
+from model.evaluation.robustness import BASELINE, DRAWN, PICTURE, SAME_DAY
 
 FEWEST_PEOPLE = 5
 """With fewer people scored both plain and under a nuisance there is no number: reasons only (ours)."""
@@ -23,7 +23,7 @@ WITHIN_NOISE, WEAKNESS = "within noise", "weakness"
 
 Array = NDArray[np.float64]
 Level = tuple[str, str]
-"""Nuisance and level, as printed."""
+"""Group (drawn again, or picture changed) and level, as printed."""
 Estimate = tuple[float, float, float]
 """A number and its 95 % interval."""
 
@@ -58,22 +58,25 @@ RISK_RANK = Measure("risk_rank", "risk_rank", "percentile_points")
 
 
 def robustness_findings(readings: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = 0) -> list[Finding]:
-    """Everything the table says; `group_name` is the nuisance, `level` its level.
+    """Everything the table says; `level` names nuisance and level, `group_name` how the photograph came about.
 
     `readings` as `read_under_nuisances` gives them. Intervals are percentiles of `resamples` bootstraps over people; a
     ratio resamples change and noise together. A score that no photograph has gives no findings.
 
     Raises ValueError where not one plain photograph has a score.
     """
-    scored = readings.loc[readings["nuisance"].eq(BASELINE) & readings["reason"].isna(), "person"]
+    scored = readings.loc[readings["group"].eq(BASELINE) & readings["reason"].isna(), "person"]
     if scored.empty:
         raise ValueError("no plain photograph has a score: there is nothing to compare with")
     kept = with_risk_ranks(readings[readings["person"].isin(scored)])
     bootstrap = Bootstrap(len(scored), resamples, seed)
-    findings = [*_refusals(readings[readings["nuisance"] == BASELINE]), *_refusals(_under_nuisance(kept))]
-    for measure in (FACE_AGE, LOG_RISK, RISK_RANK):
-        if kept[measure.column].notna().any():
-            findings += _of_measure(measure, kept, bootstrap)
+    findings = [_unscored("plain_photo_unscored_share", readings[readings["group"] == BASELINE], (WHOLE, WHOLE))]
+    measures = [measure for measure in (FACE_AGE, LOG_RISK, RISK_RANK) if kept[measure.column].notna().any()]
+    for measure in measures:
+        findings += _of_measure(measure, kept, bootstrap)
+        if measure is measures[0]:
+            findings += [_unscored("unscored_share", _at(kept, at), at) for at in _levels(kept)]
+    findings += _refusals(kept)
     return findings
 
 
@@ -88,7 +91,7 @@ def with_risk_ranks(readings: pd.DataFrame) -> pd.DataFrame:
 
     Only the one person's photograph is changed, as in a clinic; the others keep their plain ones. A tie counts half.
     """
-    plain = readings[readings["nuisance"] == BASELINE].set_index("person")["log_risk"].dropna()
+    plain = readings[readings["group"] == BASELINE].set_index("person")["log_risk"].dropna()
     others, values = np.sort(plain.to_numpy()), readings["log_risk"].to_numpy()
     own = readings["person"].map(plain).to_numpy(dtype=float)
     below = np.searchsorted(others, values, "left") - (own < values)
@@ -125,22 +128,33 @@ def _interval(resampled: Array) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _under_nuisance(readings: pd.DataFrame) -> pd.DataFrame:
-    return readings[~readings["nuisance"].isin([BASELINE, SAME_DAY])]
+def _unscored(metric: str, photographs: pd.DataFrame, at: Level, reason: str | None = None) -> Finding:
+    """Share of photographs without a score, for one reason or for any."""
+    refused = photographs["reason"].notna() if reason is None else photographs["reason"].eq(reason)
+    photos, people = len(photographs), photographs["person"].nunique()
+    return Finding(metric, float(refused.mean()), *at, photos=photos, people=people)
 
 
-def _refusals(photographs: pd.DataFrame) -> Iterator[Finding]:
-    """Share of photographs without a score, whole and by reason, for each nuisance and level."""
-    for (nuisance, level), group in photographs.groupby(["nuisance", "level"], sort=False):
-        count = len(group)
-        reasons = {"unscored_share": int(group["reason"].notna().sum())}
-        reasons |= {f"refused_{reason}_share": int(n) for reason, n in group["reason"].value_counts().items()}
-        for metric, refused in reasons.items():
-            yield Finding(metric, refused / count, str(nuisance), str(level), photos=count, people=count)
+def _refusals(readings: pd.DataFrame) -> Iterator[Finding]:
+    """Why photographs under a nuisance have no score, where any has none."""
+    for at in _levels(readings):
+        photographs = _at(readings, at)
+        for reason in sorted(photographs["reason"].dropna().unique()):
+            yield _unscored(f"refused_{reason}_share", photographs, at, reason)
+
+
+def _at(readings: pd.DataFrame, at: Level) -> pd.DataFrame:
+    return readings[readings["group"].eq(at[0]) & readings["level"].eq(at[1])]
+
+
+def _levels(readings: pd.DataFrame) -> list[Level]:
+    """Every nuisance and level, in the order in which they were tried."""
+    tried = readings[readings["group"].isin([DRAWN, PICTURE])][["group", "level"]].drop_duplicates()
+    return list(zip(tried["group"], tried["level"], strict=True))
 
 
 def _of_measure(measure: Measure, readings: pd.DataFrame, bootstrap: Bootstrap) -> Iterator[Finding]:
-    values = readings.pivot(index="person", columns=["nuisance", "level"], values=measure.column).astype(float)
+    values = readings.pivot(index="person", columns=["group", "level"], values=measure.column).astype(float)
     plain, noise = values[(BASELINE, BASELINE)].to_numpy(), _same_day_difference(values)
     paired = int(np.isfinite(noise).sum())
     has_noise = paired >= FEWEST_PEOPLE and float(np.nanmean(noise)) > 0
@@ -152,24 +166,20 @@ def _of_measure(measure: Measure, readings: pd.DataFrame, bootstrap: Bootstrap) 
     for at in _levels(readings):
         change = values[at].to_numpy() - plain
         people = int(np.isfinite(change).sum())
-        name = f"{measure.name}_change_{measure.unit}"
-        if people < FEWEST_PEOPLE:
-            yield Finding(name, None, *at, people=people, note=f"{people} people have a score under it: too few")
-            continue
-        yield _finding(name, bootstrap.mean(change), at, people)
-        yield _finding(measure.absolute, bootstrap.mean(np.abs(change)), at, people)
-        yield Finding(f"{measure.name}_change_sd_{measure.unit}", float(np.nanstd(change, ddof=1)), *at, people, people)
-        if has_noise:
+        changed = f"{measure.name}_change_{measure.unit}"
+        if people >= FEWEST_PEOPLE:
+            yield _finding(changed, bootstrap.mean(change), at, people)
+            yield _finding(measure.absolute, bootstrap.mean(np.abs(change)), at, people)
+            spread = float(np.nanstd(change, ddof=1))
+            yield Finding(f"{measure.name}_change_sd_{measure.unit}", spread, *at, photos=people, people=people)
+        else:
+            why = f"{people} people have a score under it: too few"
+            yield Finding(changed, None, *at, photos=people, people=people, note=why)
+        if people >= FEWEST_PEOPLE and has_noise:
             ratio = bootstrap.ratio(np.abs(change), noise)
             yield _finding(measure.ratio, ratio, at, people, WEAKNESS if ratio[0] > 1 else WITHIN_NOISE)
-        if measure is LOG_RISK:
+        if measure is LOG_RISK and people >= FEWEST_PEOPLE:
             yield _rank_correlation(plain, plain + change, at)
-
-
-def _levels(readings: pd.DataFrame) -> list[Level]:
-    """Every nuisance and level, in the order in which they were tried."""
-    tried = _under_nuisance(readings)[["nuisance", "level"]].drop_duplicates()
-    return list(zip(tried["nuisance"], tried["level"], strict=True))
 
 
 def _same_day_difference(values: pd.DataFrame) -> Array:
