@@ -12,7 +12,7 @@ import sqlalchemy.exc
 from sqlalchemy import Connection, text
 
 from jobs.errors import SettingsError
-from schemas.cohort import Cohort
+from schemas.cohort import LEFT_OUT, Cohort
 
 STATEMENT_IS_WRONG = "42"
 """Class of the SQLSTATEs whose messages name identifiers of the statement and never a value of the data."""
@@ -75,23 +75,30 @@ def read_people(connection: Connection, cohort: Cohort, night: date) -> pd.DataF
             f"{cohort.sql_file} gives {repeated} rows too many: a person has one row.",
             next_step="Choose one row a person in the SQL (DISTINCT ON, or an aggregate).",
         )
-    people = people[list(cohort.columns)].sort_values("person_id", ignore_index=True)
+    named = [LEFT_OUT] if LEFT_OUT in people.columns else []
+    people = people[[*cohort.columns, *named]].sort_values("person_id", ignore_index=True)
     return _typed(people, cohort)
 
 
 def complete_cases(people: pd.DataFrame, cohort: Cohort) -> tuple[pd.DataFrame, dict[str, int]]:
     """The persons every model is fitted on, and where the others went.
 
-    Each person left out is counted once, by the first thing missing: follow-up, then covariates in the order of the
-    declaration.
+    Each person left out is counted once: by the name the cohort gives in its column left_out (taught_the_model), else
+    by the first thing missing: follow-up, then covariates in the order of the declaration.
 
     Returns:
-        The complete cases, and counts: persons, without_followup, missing_<column> where there are any, analysed,
-        events.
+        The complete cases, and counts: persons, those left out by name, without_followup, missing_<column> where there
+        are any, analysed, events.
     """
-    followed = (people["followup_years"] > 0) & people["event"].notna()
-    counts = {"persons": len(people), "without_followup": int((~followed).sum())}
-    kept = people[followed]
+    counts = {"persons": len(people)}
+    kept = people
+    if LEFT_OUT in people.columns:
+        named = people[LEFT_OUT].value_counts().sort_index()
+        counts |= {str(reason): int(count) for reason, count in named.items()}
+        kept = people[people[LEFT_OUT].isna()].drop(columns=LEFT_OUT)
+    followed = (kept["followup_years"] > 0) & kept["event"].notna()
+    counts["without_followup"] = int((~followed).sum())
+    kept = kept[followed]
     for column in dict.fromkeys(("age_years", *cohort.covariate_columns)):
         known = kept[column].notna()
         if not known.all():

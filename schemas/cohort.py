@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,12 @@ COHORTS = Path(__file__).parent / "cohorts"
 
 PERSON_COLUMNS = ("person_id", "index_date", "followup_years", "event")
 """Columns every cohort's SQL gives besides its covariates'."""
+
+LEFT_OUT = "left_out"
+"""Column the SQL may give besides: why a person is left out whatever else is known, as a name; null for the others."""
+
+SEEN_SCORES = re.compile(r"\bfahr\.(face_score|session_score|face_aging_rate)(_v\d+)?\b", re.IGNORECASE)
+"""Relations a cohort may not read: they hold scores of people who taught the model."""
 
 MEMBER_COLUMNS = ("age_years", "face_age_years", "face_survival_log_risk")
 """Columns it gives because `fahr.cohort_member` has a column for each."""
@@ -112,7 +119,8 @@ def load_cohort(name_or_folder: str | Path) -> Cohort:
         name_or_folder: name of a folder under schemas/cohorts, or the path of a folder elsewhere.
 
     Raises:
-        DeclarationError: a file is missing, is not YAML, or says something that cannot be.
+        DeclarationError: a file is missing, is not YAML, or says something that cannot be, or the SQL reads scores of
+            people who taught the model.
     """
     folder = COHORTS / name_or_folder if (COHORTS / name_or_folder).is_dir() else Path(name_or_folder)
     if not folder.is_dir():
@@ -123,6 +131,11 @@ def load_cohort(name_or_folder: str | Path) -> Cohort:
         if not path.is_file():
             raise DeclarationError(f"{_shown(path)} is missing.")
     yaml_bytes, sql_bytes = yaml_path.read_bytes(), sql_path.read_bytes()
+    if seen := SEEN_SCORES.search(re.sub(r"--.*", "", sql_bytes.decode())):
+        raise DeclarationError(
+            f"{_shown(sql_path)} reads {seen[0]}, which holds scores of people who taught the model:"
+            " read fahr.session_score_unseen or fahr.face_score_unseen"
+        )
     return Cohort(
         declared=_parse(yaml_bytes.decode(), _shown(yaml_path), folder.name),
         sql=sql_bytes.decode(),

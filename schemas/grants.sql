@@ -42,6 +42,8 @@ GRANT SELECT ON
     fahr.reason_code, fahr.run, fahr.model_version,
     fahr.face_score, fahr.session_score, fahr.face_aging_rate, fahr.coverage, fahr.quarantine,
     fahr.latest_analysis, fahr.cohort_member, fahr.risk_model, fahr.risk_coefficient, fahr.survival_curve, fahr.patient_risk,
+    fahr.training_set, fahr.training_photo, fahr.model_training, fahr.out_of_fold_score,
+    fahr.face_score_unseen, fahr.session_score_unseen,
     fahr.evaluation, fahr.evaluation_metric
     TO fahr_analyst;
 GRANT SELECT ON

@@ -3,10 +3,13 @@
 -- Index is the first face session within 90 days of the first radiotherapy, else the first session. Follow-up runs from
 -- there to death or to the end of the observation period the index lies in (or to :night, if that comes first): censoring
 -- caps the time and the event. Covariates are the last ones known on the day of the index. Null: not known; such persons
--- are counted and left out by the job.
+-- are counted and left out by the job. Scores are those of networks that had not seen the person: a person who taught a
+-- network and has no out-of-fold score is left out by name (left_out).
 WITH session AS (
-    SELECT person_id, session_on, face_age_years, face_survival_log_risk
-    FROM fahr.session_score
+    SELECT
+        person_id, session_on, face_age_years, face_survival_log_risk,
+        face_age_withheld OR face_survival_withheld AS withheld
+    FROM fahr.session_score_unseen
     WHERE is_current_model AND person_id IS NOT NULL AND session_on <= :night
 ),
 radiotherapy AS (
@@ -106,7 +109,8 @@ SELECT
     stage_group.stage,
     performance.ecog,
     index_session.face_age_years,
-    index_session.face_survival_log_risk
+    index_session.face_survival_log_risk,
+    CASE WHEN index_session.withheld THEN 'taught_the_model' END AS left_out
 FROM index_session
 JOIN cancer USING (person_id)
 LEFT JOIN birth USING (person_id)

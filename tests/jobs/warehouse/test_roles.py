@@ -14,7 +14,8 @@ from jobs.warehouse.connection import open_warehouse
 ANALYST_VIEWS = [
     "reason_code", "run", "model_version", "face_score", "session_score", "face_aging_rate", "coverage", "quarantine",
     "latest_analysis", "cohort_member", "risk_model", "risk_coefficient", "survival_curve", "patient_risk",
-    "evaluation", "evaluation_metric",
+    "evaluation", "evaluation_metric", "training_set", "training_photo", "model_training", "out_of_fold_score",
+    "face_score_unseen", "session_score_unseen",
 ]  # fmt: skip
 RESEARCHER_VIEWS = [
     "reason_code", "model_version", "latest_analysis", "risk_model", "risk_coefficient", "researcher_coverage",
