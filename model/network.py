@@ -138,6 +138,11 @@ def published_state(network: BiomarkerNetwork) -> dict[str, Tensor]:
     return {_renamed(key, _TO_PUBLISHED): value for key, value in network.state_dict().items()}
 
 
+def published_name(key: str) -> str:
+    """The name that published checkpoints give a weight, from the installed library's; a published name stays."""
+    return _renamed(key, _TO_PUBLISHED)
+
+
 def load_published_state(network: BiomarkerNetwork, state: dict[str, Tensor]) -> None:
     """Load weights stored by `published_state`. Raises RuntimeError where a key or a shape does not fit."""
     network.load_state_dict({_renamed(key, _FROM_PUBLISHED): value for key, value in state.items()})
