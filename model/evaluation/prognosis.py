@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -55,7 +57,7 @@ def discrimination_measures(people: pd.DataFrame, column: str, name: str) -> dic
 
     def uno(rows: Rows) -> float:
         if tau is None:
-            raise NotComputable(_TOO_SHORT)
+            raise NotComputable(TOO_SHORT)
         return unos_c(durations[rows], events[rows], risk[rows], tau=tau)
 
     def auc_at(horizon: float) -> Measure:
@@ -95,7 +97,7 @@ def hazard_ratio(
     note: str | None = None,
 ) -> Finding:
     """Hazard ratio of the first covariate's only term in a Cox model of all of them, with Wald's interval."""
-    counts = {"people": len(people), "events": int(people["event"].sum())}
+    counts: dict[str, Any] = {"people": len(people), "events": int(people["event"].sum())}
     try:
         if len(people) < FEWEST_PEOPLE:
             raise NotComputable(f"fewer than {FEWEST_PEOPLE} people")
@@ -122,7 +124,7 @@ def usable_horizon(durations: np.ndarray) -> float | None:
     return usable[-1] if usable else None
 
 
-_TOO_SHORT = f"fewer than {FEWEST_PEOPLE} people were followed beyond {HORIZONS_YEARS[0]:g} year"
+TOO_SHORT = f"fewer than {FEWEST_PEOPLE} people were followed beyond {HORIZONS_YEARS[0]:g} year"
 
 
 def survival_arrays(people: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
