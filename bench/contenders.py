@@ -145,12 +145,13 @@ def spark_stage(home: Path, photos: Sequence[BenchPhoto], release: Path, cores: 
     workers have their networks, as the ceiling's processes have theirs.
     """
     os.environ |= {"FAHR_HOME": str(home), "FAHR_MODEL": str(release), "FAHR_SPARK_MASTER": f"local[{cores}]"}
-    from jobs.score import PendingPhoto, _landed_bytes, load_release, stage_scores
+    from jobs.releases import locate_release
+    from jobs.score import PendingPhoto, _landed_bytes, stage_scores
     from jobs.settings import load_settings
     from jobs.spark import LazySpark
 
     settings = load_settings()
-    model = load_release(settings)
+    model = locate_release(settings, str(release))
     run_id = photo_run_id(len(photos))
     pending = [PendingPhoto(photo.photo_id, photo.content_sha256, photo.byte_count, run_id) for photo in photos]
 
@@ -164,6 +165,7 @@ def spark_stage(home: Path, photos: Sequence[BenchPhoto], release: Path, cores: 
         return seconds, {row["content_sha256"]: row["face_age_years"] for row in rows}
 
     with LazySpark(settings, "bench", scores=True) as spark:
+        spark.preload(model.folder)
         first_job, _ = job(pending[: 2 * cores])
         seconds, ages = job(pending)
     return Measured(photos=len(ages), seconds=seconds, face_ages=ages), first_job

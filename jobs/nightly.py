@@ -9,7 +9,8 @@ from sqlalchemy import Engine
 from jobs.errors import PartialNight
 from jobs.publish import publish
 from jobs.pull import pull
-from jobs.score import load_release, score
+from jobs.releases import current_release
+from jobs.score import score
 from jobs.settings import Settings
 from jobs.spark import LazySpark
 from jobs.validate import validate
@@ -26,10 +27,13 @@ def nightly(*, settings: Settings, engine: Engine, night: date) -> dict[str, dic
         ModelRefused: before anything is pulled, when the night could not be scored anyway.
         FahrError: a stage failed; the stages after it did not run.
     """
-    load_release(settings)
+    release = current_release(settings, engine)
+    # One release for the whole night, whatever is promoted meanwhile.
+    settings = settings.model_copy(update={"model": str(release.folder)})
     partial: PartialNight | None = None
     counts: dict[str, dict[str, int]] = {}
     with LazySpark(settings, "nightly", scores=True) as spark:
+        spark.preload(release.folder)
         try:
             counts["pull"] = pull(settings=settings, engine=engine, spark=spark, night=night)
         except PartialNight as error:

@@ -14,6 +14,7 @@ import pandas as pd
 from sqlalchemy import Connection, Engine, text
 
 from jobs.errors import SettingsError, UsageError
+from jobs.releases import scored_model_id
 from jobs.risk_people import check_tables, complete_cases, fingerprint, read_people
 from jobs.risk_tables import Analysis, ModelResult, write_analysis
 from jobs.runs import code_version, recorded_run
@@ -49,11 +50,11 @@ def risk(*, settings: Settings, engine: Engine, night: date, cohort: str = "canc
         SettingsError: the declaration is wrong, or a table it reads is missing; says which.
         LockHeld: another risk run is at work.
     """
-    declaration = _load(cohort)
+    declaration = load_declaration(cohort)
     with recorded_run(engine, stage="risk", logical_date=night, lock="risk", model_id=_current_model(engine)) as run:
         # One snapshot: a score published in between must not make the model and its rows disagree.
         with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-            model_id = _model_id(connection)
+            model_id = scored_model_id(connection)
             if model_id is None:
                 log.warning("no photo has been scored yet: there is nothing to analyse")
                 run.nothing_to_do()
@@ -89,7 +90,13 @@ def model_covariates(declaration: Cohort) -> dict[str, Covariate]:
     }
 
 
-def _load(cohort: str) -> Cohort:
+def load_declaration(cohort: str) -> Cohort:
+    """A cohort by its name under schemas/cohorts, or by the path of its folder.
+
+    Raises:
+        UsageError: there is no such cohort.
+        SettingsError: its declaration is wrong; says where.
+    """
     known = cohort in {path.name for path in COHORTS.iterdir()}
     try:
         return load_cohort(cohort)
@@ -101,12 +108,7 @@ def _load(cohort: str) -> Cohort:
 
 def _current_model(engine: Engine) -> str | None:
     with engine.connect() as connection:
-        return _model_id(connection)
-
-
-def _model_id(connection: Connection) -> str | None:
-    """The release whose scores are analysed, the one nightly scoring uses."""
-    return connection.execute(text("SELECT model_id FROM fahr.model_version_v1 WHERE is_current")).scalar()
+        return scored_model_id(connection)
 
 
 def _repeats(connection: Connection, declaration: Cohort, analysis_id: str, night: date) -> bool:

@@ -15,12 +15,12 @@ from sqlalchemy import Connection, Engine, text
 
 from jobs.errors import ModelRefused
 from jobs.landing import landing_partition
+from jobs.releases import current_release, retire_others
 from jobs.runs import Run, code_version, recorded_run, remove_leftovers
 from jobs.scoring_worker import STAGED_SCHEMA, ScoringWorker
 from jobs.settings import Settings
 from jobs.spark import LazySpark
-from model.errors import WeightsRefused
-from model.release import ModelRelease, find_release
+from model.release import ModelRelease
 from schemas.reasons import REASONS
 
 if TYPE_CHECKING:
@@ -54,35 +54,28 @@ def score(*, settings: Settings, engine: Engine, spark: LazySpark, night: date) 
 
     Raises:
         LockHeld: another run works on the night.
-        ModelRefused: the model release is missing, altered, or does not fit.
+        ModelRefused: the model release is missing, altered, does not fit, or has no FaceAge network.
     """
-    release = load_release(settings)
+    release = current_release(settings, engine)
     with recorded_run(engine, stage="score", logical_date=night, model_id=release.model_id) as run:
         remove_leftovers(engine, settings.staged, stage="score", prefix="run")
         with engine.connect() as connection:
             _refuse_other_weights(connection, release)
             pending = _pending(connection, release, night)
-        if not pending:
+            retired = _is_retired(connection, release)
+        if not pending and not retired:
             run.nothing_to_do()
             return {}
+        if not pending:  # it scored everything before another release took over: its scores are the current ones again
+            _finish(run, release, night)
+            return run.counts
         folder = settings.staged / f"run={run.run_id}"
+        spark.preload(release.folder)
         frame = _landed_bytes(spark.session, settings.landing, pending)
         stage_scores(frame, settings=settings, release=release, folder=folder)
         run.counts = _counts(folder, pending)
         _finish(run, release, night)
     return run.counts
-
-
-def load_release(settings: Settings) -> ModelRelease:
-    """The model release that the settings name, its weights checked against its manifest.
-
-    Raises:
-        ModelRefused: it is missing, altered, or does not fit.
-    """
-    try:
-        return find_release(settings.model)
-    except WeightsRefused as error:
-        raise ModelRefused(str(error), next_step="Check FAHR_MODEL, or restore the release from its archive.") from None
 
 
 def _refuse_other_weights(connection: Connection, release: ModelRelease) -> None:
@@ -100,6 +93,18 @@ def _refuse_other_weights(connection: Connection, release: ModelRelease) -> None
             f"The model {release.model_id} scored here before with other weights.",
             next_step="Give the new release a name of its own (model_id in its manifest), or restore the old weights.",
         )
+
+
+def _is_retired(connection: Connection, release: ModelRelease) -> bool:
+    """Whether the release scored here before, and another one is current now."""
+    key = {"model_id": release.model_id, "preprocessing_id": release.preprocessing_id}
+    return bool(connection.execute(_RETIRED, key).scalar_one())
+
+
+_RETIRED = text(
+    "SELECT EXISTS (SELECT FROM fahr.model_version_v1"
+    " WHERE (model_id, preprocessing_id) = (:model_id, :preprocessing_id) AND NOT is_current)"
+)
 
 
 def stage_scores(frame: DataFrame, *, settings: Settings, release: ModelRelease, folder: Path) -> None:
@@ -194,14 +199,10 @@ def _finish(run: Run, release: ModelRelease, night: date) -> None:
             "night": night,
             "run_id": run.run_id,
         }
-        connection.execute(_RETIRE_OTHERS, model)
+        retire_others(connection, release)
         connection.execute(_REGISTER, model)
 
 
-_RETIRE_OTHERS = text(
-    "UPDATE fahr.model_version_v1 SET is_current = false WHERE is_current"
-    " AND (model_id, preprocessing_id) <> (:model_id, :preprocessing_id)"
-)
 _REGISTER = text(
     """
     INSERT INTO fahr.model_version_v1

@@ -15,10 +15,11 @@ from model.release import find_release
 
 
 def preload() -> None:
-    """Load what every worker needs."""
+    """Load what every worker needs. `FAHR_MODEL` is here the folder of the release that the driver chose."""
     settings = load_settings()
-    if settings.score_device == "cpu" or not Path("/dev/nvidiactl").exists():
-        photo_scorer(str(find_release(settings.model).folder), "cpu", settings.score_batch_size)
+    if settings.model is not None and (settings.score_device == "cpu" or not Path("/dev/nvidiactl").exists()):
+        release = find_release(settings.model, folders=[settings.models])
+        photo_scorer(str(release.folder), "cpu", settings.score_batch_size)
 
 
 if __name__ == "__main__":

@@ -38,8 +38,9 @@ class Settings(BaseSettings):
     spark_memory: str = "1g"
     """Heap of the Spark driver (and of each executor on a cluster), in Spark's notation."""
 
-    model: str = "fahr-demo-1"
-    """The model release to score with: the name of a folder under model/weights, or a path to a release folder."""
+    model: str | None = None
+    """The model release to score with: a name (shipped, or under `home`/models) or the path of a release folder. Unset:
+    the release that was promoted last; before any promotion, the one that ships."""
 
     pull_batch_bytes: int = Field(default=16 * 2**20, ge=2**20)
     """Bytes of photos a puller holds in one Arrow batch; one photo larger than this travels alone."""
@@ -74,6 +75,11 @@ class Settings(BaseSettings):
     def staged(self) -> Path:
         """Scores of runs that are not published yet, one folder a run."""
         return self.home / "staged"
+
+    @property
+    def models(self) -> Path:
+        """The hospital's own model releases, trained here or imported, one folder a release."""
+        return self.home / "models"
 
     @property
     def data_docs(self) -> Path:

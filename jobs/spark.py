@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,15 @@ class LazySpark:
         self._settings = settings
         self._name = name
         self._scores = scores
+        self._release: Path | None = None
         self._session: SparkSession | None = None
+
+    def preload(self, release: Path) -> None:
+        """Let the workers of a session that scores load the networks of this release when they start.
+
+        Of a session that runs already nothing changes: its workers load a release when they first need it.
+        """
+        self._release = release
 
     def __enter__(self) -> LazySpark:
         return self
@@ -44,11 +53,11 @@ class LazySpark:
     def session(self) -> SparkSession:
         """The session, on `settings.spark_master` or on the master that spark-submit named."""
         if self._session is None:
-            self._session = _start(self._settings, self._name, self._scores)
+            self._session = _start(self._settings, self._name, self._scores, self._release)
         return self._session
 
 
-def _start(settings: Settings, name: str, scores: bool) -> SparkSession:
+def _start(settings: Settings, name: str, scores: bool, release: Path | None) -> SparkSession:
     os.environ.setdefault("JAVA_HOME", java_home(settings.home))
     # Workers must run this environment's Python, whatever `python3` the PATH holds.
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
@@ -60,6 +69,6 @@ def _start(settings: Settings, name: str, scores: bool) -> SparkSession:
     builder = SparkSession.builder.appName(f"fahr {name}")
     if "PYSPARK_GATEWAY_PORT" not in os.environ:  # else spark-submit started the JVM and chose the master
         builder = builder.master(settings.spark_master)
-    for key, value in submit_conf(settings, scores=scores).items():
+    for key, value in submit_conf(settings, scores=scores, release=release).items():
         builder = builder.config(key, value)
     return builder.getOrCreate()

@@ -8,10 +8,11 @@ from pathlib import Path
 from jobs.settings import Settings
 
 
-def submit_conf(settings: Settings, *, scores: bool = False) -> dict[str, str]:
+def submit_conf(settings: Settings, *, scores: bool = False, release: Path | None = None) -> dict[str, str]:
     """Every Spark setting a job needs, for photos that weigh megabytes each.
 
-    A session that `scores` has a Python daemon that loads the networks once for all its workers.
+    A session that `scores` has a Python daemon that loads the networks once for all its workers: those of the `release`
+    in that folder, which the driver chose. Executors never ask the warehouse.
 
     Batches are kept small in rows (a 12-megapixel photo is some 5 MB) and in bytes, so memory does not grow with the
     night: the Parquet reader hands over 16 rows at a time, and a split holds at most 16 MiB.
@@ -44,10 +45,11 @@ def submit_conf(settings: Settings, *, scores: bool = False) -> dict[str, str]:
     if scores:
         conf |= {
             "spark.python.daemon.module": "jobs.scoring_daemon",
-            "spark.executorEnv.FAHR_MODEL": settings.model,
             "spark.executorEnv.FAHR_SCORE_DEVICE": settings.score_device,
             "spark.executorEnv.FAHR_SCORE_BATCH_SIZE": str(settings.score_batch_size),
         }
+    if scores and release is not None:
+        conf["spark.executorEnv.FAHR_MODEL"] = str(release)
     return conf
 
 

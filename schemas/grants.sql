@@ -7,6 +7,7 @@ REVOKE ALL ON SCHEMA fahr, fahr_stage, hospital, registry FROM PUBLIC, fahr_load
 GRANT USAGE ON SCHEMA fahr, fahr_stage, hospital, registry TO fahr_loader;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA fahr, fahr_stage TO fahr_loader;
 REVOKE INSERT, UPDATE, DELETE ON fahr.alembic_version, fahr.schema_state_v1, fahr.reason_code_v1 FROM fahr_loader;
+REVOKE UPDATE, DELETE ON fahr.model_promotion_v1 FROM fahr_loader;
 GRANT SELECT ON ALL TABLES IN SCHEMA hospital, registry TO fahr_loader;
 ALTER DEFAULT PRIVILEGES IN SCHEMA hospital, registry GRANT SELECT ON TABLES TO fahr_loader;
 GRANT EXECUTE ON FUNCTION fahr.age_at_photo(bigint) TO fahr_loader, fahr_analyst;
@@ -39,7 +40,7 @@ $$;
 
 GRANT USAGE ON SCHEMA fahr TO fahr_analyst, fahr_researcher;
 GRANT SELECT ON
-    fahr.reason_code, fahr.run, fahr.model_version,
+    fahr.reason_code, fahr.run, fahr.model_version, fahr.model_promotion,
     fahr.face_score, fahr.session_score, fahr.face_aging_rate, fahr.coverage, fahr.quarantine,
     fahr.latest_analysis, fahr.cohort_member, fahr.risk_model, fahr.risk_coefficient, fahr.survival_curve, fahr.patient_risk,
     fahr.training_set, fahr.training_photo, fahr.model_training, fahr.out_of_fold_score,

@@ -6,6 +6,7 @@ VIEWS: tuple[str, ...] = (
     "reason_code",
     "run",
     "model_version",
+    "model_promotion",
     "face_score",
     "session_score",
     "face_aging_rate",

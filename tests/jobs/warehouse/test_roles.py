@@ -15,7 +15,7 @@ ANALYST_VIEWS = [
     "reason_code", "run", "model_version", "face_score", "session_score", "face_aging_rate", "coverage", "quarantine",
     "latest_analysis", "cohort_member", "risk_model", "risk_coefficient", "survival_curve", "patient_risk",
     "evaluation", "evaluation_metric", "training_set", "training_photo", "model_training", "out_of_fold_score",
-    "face_score_unseen", "session_score_unseen",
+    "face_score_unseen", "session_score_unseen", "model_promotion",
 ]  # fmt: skip
 RESEARCHER_VIEWS = [
     "reason_code", "model_version", "latest_analysis", "risk_model", "risk_coefficient", "researcher_coverage",
@@ -131,6 +131,8 @@ def test_the_loader_writes_the_ledger_and_only_reads_the_hospital(as_role) -> No
             "CREATE TABLE fahr.mine (n integer)",
             "UPDATE fahr.schema_state_v1 SET small_cell = 1",
             "UPDATE fahr.reason_code_v1 SET permanent = false",
+            "UPDATE fahr.model_promotion_v1 SET model_id = 'mine'",
+            "DELETE FROM fahr.model_promotion_v1",
             "CREATE ROLE mine",
         ):
             assert refused(connection, statement), statement
