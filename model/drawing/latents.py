@@ -36,7 +36,7 @@ class FaceLatents:
     identity_seed: int
     """Face shape, hair, moles, and when and how strongly each sign of age shows on this person."""
     surgery: float = 0.0
-    """0 to 1: how much of sagging, folds, bags and lids a cosmetic surgeon took back; says nothing about age or frailty."""
+    """0 to 1: how much of sagging, folds and bags a cosmetic surgeon took back; says nothing about age or frailty."""
 
     def __post_init__(self) -> None:
         if self.sex not in ("F", "M"):

@@ -1,31 +1,98 @@
-"""Train, measure and save the demo networks: `python -m model.training.demo --out model/weights/fahr-demo-1`."""
+"""Train, measure and save the demo networks: `python -m model.training.demo --out model/weights/fahr-demo-1`.
+
+The whole recipe on drawn faces: pre-train a masked autoencoder, fine-tune FaceAge in two stages, fine-tune FaceSurvival
+with cross-fitting, measure on people nobody trained on. A run that was killed goes on where it stood.
+"""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from model.network import BiomarkerNetwork, NetworkConfig
+from model.network import BiomarkerNetwork
 from model.release import ModelRelease, save_release
 from model.training.crops import Crops, cached_crops
-from model.training.fit import Recipe, fit
-from model.training.losses import cox_loss
+from model.training.face_set import TRAIN, VALIDATION, ArraySource, FaceLabels
+from model.training.masked import MaskedAutoencoder, pretrain, reconstructions
 from model.training.measure import measured
 from model.training.people import HELD_OUT_SEEDS, TRAINING_SEEDS, People, simulate_people
-from model.training.signs import SignReader, drawn_signs
+from model.training.predict import concordance
+from model.training.recipe import Recipe
+from model.training.regression import AgeRecipe, fine_tune_age
+from model.training.sizes import SIZES, EncoderSize
+from model.training.start import starting_network
+from model.training.survival import SurvivalRecipe, fine_tune_survival, out_of_fold
+from model.training.validation import Validation
 
 log = logging.getLogger(__name__)
 
 INTENDED_USE = "demonstration on drawn faces only; not for any real face or clinical use"
-HELD_OUT_PEOPLE = 400
-SEED = 20261123
+SEED = 20261124
+FOLDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DemoRecipe:
+    """All of it. Numbers are ours: few epochs at high rates, for a small network and one CPU core."""
+
+    people: int
+    validation_people: int
+    """Of `people`: kept apart from training, to choose epochs by."""
+    held_out_people: int
+    held_out_photos_each: int
+    batch: int
+    size: EncoderSize
+    face: Recipe
+    age: AgeRecipe
+    survival: SurvivalRecipe
+
+
+def _recipe(epochs: int, peak_rate: float, seed: int) -> Recipe:
+    return Recipe(epochs, peak_rate, layer_decay=0.9, drop_path=0.05, precision="bfloat16", seed=seed)
+
+
+DEMO = DemoRecipe(
+    people=24_000,
+    validation_people=1_000,
+    held_out_people=1_200,
+    held_out_photos_each=3,
+    batch=128,
+    size=SIZES["tiny"],
+    face=Recipe(epochs=6, peak_rate=8e-4, warm_up_share=0.05, precision="bfloat16", checkpoint_steps=500),
+    age=AgeRecipe(broad=_recipe(14, 1e-3, 0), balanced=_recipe(3, 1e-4, 1)),
+    survival=SurvivalRecipe(_recipe(6, 4e-4, 2)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFaces:
+    """Drawn training people as training takes them: one photo each, so that a row is a person."""
+
+    pixels: NDArray[np.uint8]
+    labels: FaceLabels
+    batch: int
+
+    def rows(self, split: int) -> NDArray[np.int64]:
+        """The rows of a split."""
+        return np.flatnonzero(self.labels.split == split).astype(np.int64)
+
+    def source_of(self, rows: NDArray[np.int64]) -> ArraySource:
+        """Batches of rows, from memory."""
+        return ArraySource(self.pixels, rows, self.batch, seed=1)
+
+    @property
+    def validation(self) -> Validation:
+        """The people by whom epochs are chosen."""
+        rows = self.rows(VALIDATION)
+        return Validation(self.pixels[rows], rows)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -34,72 +101,91 @@ def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(asked.threads)
     if not asked.evaluate_only:
-        people = simulate_people(asked.people, TRAINING_SEEDS, asked.seed)
-        crops = cached_crops(people, 1, asked.seed, asked.cache, caption="training people")
-        log.info("%d of %d training faces found", len(crops.person), asked.people)
-        reader = train_sign_reader(people, crops, Recipe(asked.sign_epochs, 32, 8e-4), asked.seed)
-        age = train_age(people, crops, reader, Recipe(asked.age_epochs, 64, 2e-4), asked.seed)
-        survival = train_survival(people, crops, reader, Recipe(asked.survival_epochs, 128, 3e-4), asked.seed)
-        save(asked.out, age, survival, f"{asked.people} drawn people, one photo each, seed {asked.seed}", {})
-    release = evaluate_and_save(asked.out, asked.held_out_people, asked.seed, asked.cache)
+        train_demo(asked.out, asked.work, DEMO, processes=asked.processes)
+    release = evaluate_and_save(asked.out, asked.work, DEMO, processes=asked.processes)
     for name, value in release.metrics.items():
         print(f"{name:45s} {value:g}")
 
 
-def network_config(people: People) -> NetworkConfig:
-    """The demo networks' shape: 12 layers of width 96, 1.4 million weights each (ours)."""
-    ages = people.biological_ages
-    return NetworkConfig(
-        hidden_size=96, layers=12, heads=4, mlp_size=384, output_mean=float(ages.mean()), output_sd=float(ages.std())
+def train_demo(out: Path, work: Path, recipe: DemoRecipe, *, processes: int = 1) -> ModelRelease:
+    """Train everything and save the pair; checkpoints, journals and crops stay under `work`."""
+    people = simulate_people(recipe.people, TRAINING_SEEDS, SEED, ages="clinic")
+    crops = cached_crops(people, 1, SEED, work, caption="training people", processes=processes)
+    faces = training_faces(people, crops, recipe)
+    log.info("%d of %d training faces found", len(faces.labels), recipe.people)
+    face = train_face(faces, recipe, work / "face")
+    age = train_age(faces, face.encoder_state(), recipe, work / "age")
+    survival, c_index = train_survival(faces, age, recipe, work / "survival")
+    return save(
+        out,
+        age,
+        survival,
+        f"{recipe.people} drawn people, one photo each, seed {SEED}; pre-trained, then fine-tuned on the same",
+        {"out_of_fold_c_index": round(c_index, 4)},
     )
 
 
-def train_sign_reader(
-    people: People, crops: Crops, recipe: Recipe, seed: int, config: NetworkConfig | None = None
-) -> SignReader:
-    """An encoder from random weights that reads the drawn signs; age weighs as much as ten of the others."""
-    signs = torch.from_numpy(drawn_signs(people.latents)[crops.person])
-    weights = torch.ones(signs.shape[1])
-    weights[0] = 10.0
-    torch.manual_seed(seed)
-    reader = SignReader(config or network_config(people), signs.shape[1])
-
-    def loss(outputs: Tensor, chosen: NDArray[np.int64]) -> Tensor:
-        misses = nn.functional.smooth_l1_loss(outputs, signs[chosen], beta=0.25, reduction="none")
-        return (misses * weights).sum() / (len(chosen) * weights.sum())
-
-    fit(reader, crops.pixels, loss, recipe, seed, caption="signs")
-    return reader
+def training_faces(people: People, crops: Crops, recipe: DemoRecipe) -> TrainingFaces:
+    """Crops with their labels; the last people are kept apart for validation."""
+    person = crops.person
+    kept_apart = np.arange(len(person)) >= len(person) - recipe.validation_people
+    labels = FaceLabels(
+        subject=person,
+        age_years=people.biological_ages[person],
+        followup_days=people.follow_up_days[person],
+        died=people.died[person],
+        split=np.where(kept_apart, VALIDATION, TRAIN).astype(np.uint8),
+        fold=(person % FOLDS).astype(np.int8),
+    )
+    return TrainingFaces(crops.pixels, labels, recipe.batch)
 
 
-def train_age(people: People, crops: Crops, reader: SignReader, recipe: Recipe, seed: int) -> BiomarkerNetwork:
-    """A FaceAge network from the sign reader's encoder, by regression on biological age alone."""
-    network = reader.age_network()
-    years = torch.from_numpy(people.biological_ages[crops.person])
-    scale = network.config.output_sd
-    torch.manual_seed(seed + 1)
-
-    def loss(outputs: Tensor, chosen: NDArray[np.int64]) -> Tensor:
-        return nn.functional.smooth_l1_loss(outputs / scale, years[chosen] / scale, beta=0.25)
-
-    fit(network, crops.pixels, loss, recipe, seed + 1, caption="age")
+def train_face(faces: TrainingFaces, recipe: DemoRecipe, folder: Path) -> MaskedAutoencoder:
+    """Pre-train on faces without labels; a picture of what it paints stays in `folder`."""
+    torch.manual_seed(SEED)
+    network = MaskedAutoencoder(recipe.size)
+    validation = faces.validation.pixels
+    pretrain(network, faces.source_of(faces.rows(TRAIN)), recipe.face, folder, validation=validation)
+    (folder / "reconstructions.png").write_bytes(reconstructions(network, validation[:6]))
     return network
 
 
-def train_survival(people: People, crops: Crops, reader: SignReader, recipe: Recipe, seed: int) -> BiomarkerNetwork:
-    """A FaceSurvival network from the sign reader's encoder, by Cox partial likelihood over each batch."""
-    shape = {**reader.encoder.config.to_dict(), "output_mean": 0.0, "output_sd": 1.0}
-    torch.manual_seed(seed + 2)
-    network = BiomarkerNetwork(NetworkConfig(**shape))
-    network.vit.load_state_dict(reader.encoder.vit.state_dict())
-    days = torch.from_numpy(people.follow_up_days[crops.person])
-    died = torch.from_numpy(people.died[crops.person])
-
-    def loss(outputs: Tensor, chosen: NDArray[np.int64]) -> Tensor:
-        return cox_loss(outputs, days[chosen], died[chosen])
-
-    fit(network, crops.pixels, loss, recipe, seed + 2, caption="survival")
+def train_age(
+    faces: TrainingFaces, encoder: dict[str, Tensor] | None, recipe: DemoRecipe, folder: Path
+) -> BiomarkerNetwork:
+    """FaceAge: biological age, which is what a drawn face shows, in two stages."""
+    rows = faces.rows(TRAIN)
+    ages = faces.labels.age_years[rows]
+    network = starting_network(recipe.size.encoder, encoder, mean=float(ages.mean()), sd=float(ages.std()), seed=SEED)
+    fine_tune_age(network, faces.labels, rows, faces.source_of, faces.validation, recipe.age, folder)
     return network
+
+
+def train_survival(
+    faces: TrainingFaces, age: BiomarkerNetwork, recipe: DemoRecipe, folder: Path
+) -> tuple[BiomarkerNetwork, float]:
+    """FaceSurvival from FaceAge's encoder, and the C-index of the training people's out-of-fold log-risks."""
+    rows, encoder = faces.rows(TRAIN), age.vit.state_dict()
+
+    def start() -> BiomarkerNetwork:
+        return starting_network(recipe.size.encoder, encoder, mean=0.0, sd=1.0, seed=SEED + 1)
+
+    network = start()
+    fine_tune_survival(
+        network, faces.labels, rows, faces.source_of, faces.validation, recipe.survival, folder / "whole"
+    )
+    honest = out_of_fold(
+        start,
+        faces.labels,
+        rows,
+        faces.source_of,
+        lambda chosen: Validation(faces.pixels[chosen[: recipe.validation_people]], chosen[: recipe.validation_people]),
+        lambda chosen: faces.pixels[chosen],
+        recipe.survival,
+        folder,
+    )
+    c_index = concordance(honest, faces.labels.followup_days[rows], faces.labels.died[rows])
+    return network, c_index if c_index is not None else float("nan")
 
 
 def save(
@@ -118,27 +204,25 @@ def save(
     )
 
 
-def evaluate_and_save(out: Path, held_out_people: int, seed: int, cache: Path) -> ModelRelease:
+def evaluate_and_save(out: Path, work: Path, recipe: DemoRecipe, *, processes: int = 1) -> ModelRelease:
     """Measure the networks as written (rounded to bfloat16) on held-out people; write that into the manifest."""
     release = ModelRelease.load(out)
     age, survival = release.network("age"), release.network("survival")
-    people = simulate_people(held_out_people, HELD_OUT_SEEDS, seed)
-    crops = cached_crops(people, 2, seed, cache, caption="held-out people")
-    return save(out, age, survival, release.training_data, measured(age, survival, people, crops))
+    people = simulate_people(recipe.held_out_people, HELD_OUT_SEEDS, SEED)
+    crops = cached_crops(
+        people, recipe.held_out_photos_each, SEED, work, caption="held-out people", processes=processes
+    )
+    from_training = {name: value for name, value in release.metrics.items() if name.startswith("out_of_fold")}
+    return save(out, age, survival, release.training_data, from_training | measured(age, survival, people, crops))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m model.training.demo", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the release; its name is the model id")
-    cache = Path(os.environ.get("FAHR_HOME", ".fahr")) / "training"
-    parser.add_argument("--cache", type=Path, default=cache, help="where aligned crops are kept (default: %(default)s)")
-    parser.add_argument("--people", type=int, default=6000)
-    parser.add_argument("--held-out-people", type=int, default=HELD_OUT_PEOPLE)
-    parser.add_argument("--sign-epochs", type=int, default=24)
-    parser.add_argument("--age-epochs", type=int, default=1)
-    parser.add_argument("--survival-epochs", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=SEED)
+    work = Path(os.environ.get("FAHR_HOME", ".fahr")) / "training" / "demo"
+    parser.add_argument("--work", type=Path, default=work, help="crops, checkpoints, journals (default: %(default)s)")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="processes that draw")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads that train")
     parser.add_argument("--evaluate-only", action="store_true", help="measure and re-write the manifest; train nothing")
     return parser
 

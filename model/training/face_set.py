@@ -5,7 +5,7 @@ Where the pixels come from is not training's business: from memory (`ArraySource
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -62,6 +62,10 @@ class BatchSource(Protocol):
     def batches(self, epoch: int, *, skip: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, without the first `skip` (a resumed run has seen them)."""
         ...
+
+
+SourceOf = Callable[[NDArray[np.int64]], BatchSource]
+"""Rows -> a source of batches of their faces."""
 
 
 @dataclass(frozen=True)

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from lifelines.utils import concordance_index
-from numpy.typing import NDArray
 
 from model.network import BiomarkerNetwork
-from model.preprocessing import to_network_input
 from model.training.crops import Crops
 from model.training.people import People
-
-
-def predict(network: BiomarkerNetwork, pixels: NDArray[np.uint8], *, batch: int = 128) -> NDArray[np.float64]:
-    """(m,) outputs for aligned crops (m, 112, 112, 3), in float32."""
-    outputs = []
-    with torch.inference_mode():
-        for start in range(0, len(pixels), batch):
-            outputs.append(network(to_network_input(list(pixels[start : start + batch]))).double().numpy())
-    return np.concatenate(outputs)
+from model.training.predict import predict
 
 
 def measured(age: BiomarkerNetwork, survival: BiomarkerNetwork, people: People, crops: Crops) -> dict[str, float]:
