@@ -125,16 +125,24 @@ def _figures(
 def _remarks(findings: Sequence[Finding], *, drawn: bool) -> Iterator[str]:
     for measure, words in ((FACE_AGE, "FaceAge"), (LOG_RISK, "FaceSurvival")):
         if any(finding.metric == measure.ratio for finding in findings):
-            weak = [f"{finding.level} ({finding.estimate:.1f} times)" for finding in weaknesses(findings, measure)]
-            told = ", ".join(weak).replace("_", " ") or "nothing that was tried"
+            told = ", ".join(_worst_levels(weaknesses(findings, measure))) or "nothing that was tried"
             yield f"{words} moves more than two photos of one person on one day differ under: {told}."
         else:
             yield f"{words} could not be held against one person's noise: too few people have two photos of one day."
     lost = [f for f in findings if f.metric == "unscored_share" and (f.estimate or 0.0) >= OFTEN_LOST]
     if lost:
-        told = ", ".join(f"{f.level} ({100 * (f.estimate or 0.0):.0f} %)" for f in lost).replace("_", " ")
+        told = ", ".join(f"{f.level} ({100 * (f.estimate or 0.0):.0f} %)" for f in lost)
         yield f"Photos often lose their score, rather than get a wrong one, under: {told}."
     if drawn:
         yield "Drawn faces: what a nuisance does to a drawing is a guess at what it does to a photo of a person."
     else:
         yield "Make-up, pose, light and surgery need drawn faces (--drawn): a photo cannot be taken again."
+
+
+def _worst_levels(weak: Sequence[Finding]) -> list[str]:
+    """Of each nuisance its worst level, in words; `weak` is sorted, worst first."""
+    names = {one.label(level): one.name for one in (*DRAWN_NUISANCES, *PICTURE_NUISANCES) for level in one.levels}
+    worst: dict[str, Finding] = {}
+    for finding in weak:
+        worst.setdefault(names[finding.level], finding)
+    return [f"{finding.level} ({finding.estimate:.1f} times)" for finding in worst.values()]

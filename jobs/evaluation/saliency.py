@@ -22,6 +22,8 @@ from model.evaluation.saliency_figures import map_figure, region_figure
 from model.evaluation.saliency_table import (
     FAILS,
     FEWEST_FACES,
+    FOUND,
+    NOT_FOUND,
     RESAMPLES,
     Looks,
     saliency_findings,
@@ -164,6 +166,12 @@ def _remarks(findings: Sequence[Finding]) -> Iterator[str]:
             + ", ".join(f"{one.replace('_', ' ')} ({100 * shares[one]:.0f} %)" for one in most)
             + "."
         )
-    for finding in findings:
-        if finding.group_name == "drawn_signs" and finding.note:
-            yield f"Drawn {finding.level.replace('_', ' ')}, {finding.note}."
+        found = {f.level: f.note for f in findings if f.metric == f"{name}_margin_spearman"}
+        for signs, note in found.items():
+            yield f"{words} and the drawn {signs.replace('_', ' ')}: {_FOUND_IN_WORDS[note or NOT_FOUND]}"
+
+
+_FOUND_IN_WORDS = {
+    FOUND: "its map resembles theirs, and more than the map of shuffled weights does.",
+    NOT_FOUND: "not found; its map resembles theirs no more than the map of shuffled weights does, or not at all.",
+}

@@ -42,7 +42,7 @@ class Nuisance:
 
     def label(self, level: float) -> str:
         """The nuisance and its level with its unit, as printed in tables."""
-        return f"{self.name} {level:g} {self.unit}".strip()
+        return f"{self.name.replace('_', ' ')} {level:g} {self.unit}".strip()
 
     @property
     def extremes(self) -> tuple[float, ...]:

@@ -167,18 +167,18 @@ def _of_measure(measure: Measure, readings: pd.DataFrame, bootstrap: Bootstrap) 
         change = values[at].to_numpy() - plain
         people = int(np.isfinite(change).sum())
         changed = f"{measure.name}_change_{measure.unit}"
-        if people >= FEWEST_PEOPLE:
-            yield _finding(changed, bootstrap.mean(change), at, people)
-            yield _finding(measure.absolute, bootstrap.mean(np.abs(change)), at, people)
-            spread = float(np.nanstd(change, ddof=1))
-            yield Finding(f"{measure.name}_change_sd_{measure.unit}", spread, *at, photos=people, people=people)
-        else:
+        if people < FEWEST_PEOPLE:
             why = f"{people} people have a score under it: too few"
             yield Finding(changed, None, *at, photos=people, people=people, note=why)
-        if people >= FEWEST_PEOPLE and has_noise:
+            continue
+        yield _finding(changed, bootstrap.mean(change), at, people)
+        if has_noise:
             ratio = bootstrap.ratio(np.abs(change), noise)
             yield _finding(measure.ratio, ratio, at, people, WEAKNESS if ratio[0] > 1 else WITHIN_NOISE)
-        if measure is LOG_RISK and people >= FEWEST_PEOPLE:
+        yield _finding(measure.absolute, bootstrap.mean(np.abs(change)), at, people)
+        spread = float(np.nanstd(change, ddof=1))
+        yield Finding(f"{measure.name}_change_sd_{measure.unit}", spread, *at, photos=people, people=people)
+        if measure is LOG_RISK:
             yield _rank_correlation(plain, plain + change, at)
 
 

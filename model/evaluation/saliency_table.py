@@ -118,8 +118,8 @@ def _against_truth(looks: Looks, resampler: FaceBootstrap) -> Iterator[Finding]:
             found = estimate(resembles[name])[1] > 0 and estimate(margin)[1] > 0
             yield _finding(f"{name}_true_map_spearman", resembles[name], looks.faces, at=at)
             yield _finding(f"{name}_shuffled_true_map_spearman", by_chance, looks.faces, at=at)
-            note = f"{name.replace('_', ' ')}: {FOUND if found else NOT_FOUND}"
-            yield _finding(f"{name}_margin_spearman", margin, looks.faces, at=at, note=note)
+            verdict = FOUND if found else NOT_FOUND
+            yield _finding(f"{name}_margin_spearman", margin, looks.faces, at=at, note=verdict)
         if len(resembles) == 2:
             differs = resembles["face_survival"] - resembles["face_age"]
             yield _finding("survival_less_age_true_map_spearman", differs, looks.faces, at=at)
