@@ -50,7 +50,8 @@ def score(*, settings: Settings, engine: Engine, spark: LazySpark, night: date) 
     list of models.
 
     Returns:
-        Counts: pending, scored, rejected (a permanent reason), failed (a transient one; tried again on later nights).
+        Counts: pending, scored, rejected (a permanent reason), failed (a transient one; tried again on later nights);
+        current_again, where nothing was pending but another release's scores had been the current ones.
 
     Raises:
         LockHeld: another run works on the night.
@@ -67,6 +68,7 @@ def score(*, settings: Settings, engine: Engine, spark: LazySpark, night: date) 
             run.nothing_to_do()
             return {}
         if not pending:  # it scored everything before another release took over: its scores are the current ones again
+            run.counts = {"current_again": 1}
             _finish(run, release, night)
             return run.counts
         folder = settings.staged / f"run={run.run_id}"

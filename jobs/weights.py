@@ -186,6 +186,7 @@ def promote(
         if holds == release.model_id:
             run.nothing_to_do()
             return None
+        run.counts = {"promoted": 1}
         with run.publish() as connection:
             connection.execute(
                 text(

@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.errors import ModelRefused, UsageError
+from jobs.errors import ModelRefused, SettingsError, UsageError
 from jobs.releases import locate_release
 from jobs.settings import Settings
 from model.errors import WeightsRefused
@@ -55,6 +55,7 @@ def import_weights(
 
     Raises:
         UsageError: the name is not one of lower-case letters, digits, dots, dashes and underscores.
+        SettingsError: the release cannot be written: a full disk, say.
         ModelRefused: the name is taken, `add_to` is missing, altered or has such a network, or the file was refused.
     """
     if not NAME.fullmatch(name):
@@ -92,6 +93,11 @@ def import_weights(
     except WeightsRefused as refusal:
         raise ModelRefused(
             f"The weights were refused: {refusal}.", next_step="See docs/weights.md, What is refused."
+        ) from None
+    except OSError as error:
+        raise SettingsError(
+            f"The release could not be written below FAHR_HOME/models ({error.strerror}).",
+            next_step="Free some disk, or mend the folder's rights, and import again.",
         ) from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -1,7 +1,7 @@
 """The process that reads a foreign file: one JSON request on standard input, one JSON answer on standard output.
 
-Request: path, output, wish, limits. Answer: `{"refused": why}`, or config, layout and notes, the weights then standing
-in `output` as safetensors.
+Request: path, output, wish, limits. Answer: `{"refused": why}`, `{"unwritten": true}` (a full disk), or config, layout
+and notes, the weights then standing in `output` as safetensors.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from model.errors import WeightsRefused
@@ -30,13 +31,16 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     put_up_fences(path.stat().st_size, Limits(**request["limits"]))
     try:
         converted = convert(read_checkpoint(path), Wish(**wish))
-        save_file(converted.state, request["output"])
     except WeightsRefused as refusal:
         return {"refused": str(refusal)}
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "allocate memory" not in str(error):  # torch has no type for it
             raise
         return {"refused": "the file asks for far more memory than its size justifies"}
+    try:
+        save_file(converted.state, request["output"])
+    except (SafetensorError, OSError):
+        return {"unwritten": True}
     return {"config": asdict(converted.config), "layout": converted.layout, "notes": converted.notes}
 
 

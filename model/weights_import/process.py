@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import subprocess
@@ -45,6 +46,7 @@ def import_file(
         limits: of that process.
 
     Raises:
+        OSError: there is no room for the weights.
         WeightsRefused: the file is missing, too large, damaged, no checkpoint, holds code, or does not fit; says which.
     """
     limits = limits or Limits()
@@ -90,6 +92,8 @@ def _ask(request: dict[str, Any], folder: Path, limits: Limits) -> dict[str, Any
     answer: dict[str, Any] = json.loads(process.stdout)
     if "refused" in answer:
         raise WeightsRefused(answer["refused"])
+    if "unwritten" in answer:
+        raise OSError(errno.ENOSPC, "the converted weights could not be written")
     return answer
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from sqlalchemy import Engine, text
 from typer.testing import CliRunner, Result
 
-from jobs.errors import ModelRefused, UsageError
+from jobs.errors import ModelRefused, SettingsError, UsageError
 from jobs.landing import landing_partition
 from jobs.nightly import nightly
 from jobs.publish import publish
@@ -30,6 +30,7 @@ from jobs.weights_cli import app, show_list
 from jobs.weights_import import Description, import_weights
 from model.drawing import draw_face, random_conditions, random_latents
 from model.release import ModelRelease, save_release
+from model.weights_import import process
 from model.weights_import.wish import Wish
 from tests.jobs.landed import IMPORTS_GREAT_EXPECTATIONS, land, photo, rows
 from tests.model.releases import small_release
@@ -142,7 +143,7 @@ class TestPromotion:
         publish(settings=hospital, engine=engine, night=NIGHT)
         with engine.connect() as connection:
             assert scored_model_id(connection) == "random-small-2"
-        assert score(settings=hospital, engine=engine, spark=spark, night=NIGHT) == {}
+        assert score(settings=hospital, engine=engine, spark=spark, night=NIGHT) == {"current_again": 1}
         with engine.connect() as connection:
             assert scored_model_id(connection) == "random-small-1"
 
@@ -292,6 +293,21 @@ class TestImport:
         assert refusal.value.exit_code == 12
         assert list(settings.models.iterdir()) == []
         assert not (tmp_path / "sprung").exists()
+
+    def test_weights_that_cannot_be_written_are_told_and_leave_nothing_behind(
+        self, settings, checkpoint, monkeypatch, tmp_path
+    ):
+        """As on a full disk: the limited process finds no place for its result."""
+        asked = process._ask
+
+        def ask_for_no_place(request: dict[str, Any], *others: Any) -> dict[str, Any]:
+            return asked(request | {"output": str(tmp_path / "gone" / "weights.safetensors")}, *others)
+
+        monkeypatch.setattr(process, "_ask", ask_for_no_place)
+        with pytest.raises(SettingsError, match="converted weights could not be written") as error:
+            import_weights(settings, file=checkpoint, name="one", wish=AGE, description=DESCRIPTION)
+        assert error.value.exit_code == 10
+        assert list(settings.models.iterdir()) == []
 
 
 class TestList:
