@@ -27,15 +27,17 @@ WORDS = {
     "face_survival": "FaceSurvival",
     "mae": "mean absolute error",
     "sd": "SD",
+    "uno_c_index": "Uno's C-index",
     "c_index": "C-index",
-    "icc": "ICC",
+    "pearson_r": "Pearson's r",
+    "icc": "ICC(1,1)",
     "auc": "AUC",
     "ibs": "integrated Brier score",
-    "hr": "hazard ratio",
-    "lr": "likelihood-ratio",
     "p_value": "p",
 }
-UNITS = ("years", "year", "sd", "share", "px", "degrees", "percent")
+UNITS = ("years", "share", "px", "degrees", "percent")
+QUANTITIES = (["at"], ["per"])
+"""A unit after one of these and a number belongs to them: at 5 years, per 10 years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,12 @@ class _Table:
     group_name: str
     metrics: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Finding | None, ...]], ...]
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """Which counts some level has."""
+        names = ("photos", "people", "events")
+        return tuple(name for name in names if any(self.count(row, name) is not None for _, row in self.rows))
 
     def count(self, row: tuple[Finding | None, ...], name: str) -> int | None:
         """A count (photos, people, events) of a level, where its metrics agree on one."""
@@ -96,16 +104,15 @@ def _tables(findings: tuple[Finding, ...]) -> list[_Table]:
 
 def readable_name(name: str) -> str:
     """face_age_mae_years -> FaceAge mean absolute error, years."""
-    told = name
-    unit = next((unit for unit in UNITS if told.endswith(f"_{unit}")), None)
-    if unit is not None:
-        told = told.removesuffix(f"_{unit}")
+    parts = name.split("_")
+    unit = parts[-1] if parts[-1] in UNITS and parts[-3:-2] not in QUANTITIES else None
+    told = name.removesuffix(f"_{unit}")
     padded = f"_{told}_"
     for known, words in WORDS.items():
         padded = padded.replace(f"_{known}_", f"_{words}_")
     told = padded.strip("_").replace("_", " ")
     told = told[:1].upper() + told[1:]
-    return told if unit is None else f"{told}, {'SD' if unit == 'sd' else unit}"
+    return told if unit is None else f"{told}, {unit}"
 
 
 def readable_number(value: float | None) -> str:

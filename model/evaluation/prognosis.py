@@ -66,8 +66,13 @@ def discrimination_measures(people: pd.DataFrame, column: str, name: str) -> dic
     return {
         f"{name}_c_index": c_index_of(people, column),
         f"{name}_uno_c_index": uno,
-        **{f"{name}_auc_{horizon:g}_year": auc_at(horizon) for horizon in HORIZONS_YEARS},
+        **{f"{name}_auc_{at_years(horizon)}": auc_at(horizon) for horizon in HORIZONS_YEARS},
     }
+
+
+def at_years(years: float) -> str:
+    """How a metric's name ends: at_1_year, at_5_years."""
+    return f"at_{years:g}_year" + ("" if years == 1 else "s")
 
 
 def discrimination_notes(people: pd.DataFrame, name: str) -> dict[str, str]:

@@ -10,13 +10,13 @@ import pandas as pd
 
 from model.evaluation.findings import Finding
 from model.evaluation.measuring import FEWEST_PEOPLE
+from model.evaluation.prognosis import HORIZONS_YEARS, at_years
 from model.survival.cox import fit_cox
 from model.survival.design import QUARTERS, Covariate, quarter_of, quartile_cuts
 from model.survival.errors import FitRefused
 from model.survival.kaplan_meier import kaplan_meier
 
 LOWEST = QUARTERS[0]
-SURVIVAL_AT_YEARS = (1.0, 2.0, 5.0)
 
 
 def quarter_findings(
@@ -36,7 +36,7 @@ def quarter_findings(
     if clinical:
         yield from _hazard_ratios(people, quarter, group, "adjusted_hazard_ratio", (score, *clinical))
     curves = curves_by_quarter(people, column)
-    for years in SURVIVAL_AT_YEARS:
+    for years in HORIZONS_YEARS:
         for level, curve in curves.items():
             yield _survival_at(curve, years, group, level)
 
@@ -92,7 +92,7 @@ def _hazard_ratios(
 def _survival_at(curve: pd.DataFrame, years: float, group: str, level: str) -> Finding:
     """Kaplan-Meier's estimate at a time beyond which enough people of the quarter were followed."""
     counts: dict[str, Any] = {"people": int(curve["at_risk"].iloc[0]), "events": int(curve["events"].sum())}
-    metric = f"survival_at_{years:g}_years" if years != 1 else "survival_at_1_year"
+    metric = f"survival_{at_years(years)}"
     later = curve[curve["time_years"] >= years]
     if later.empty or later["at_risk"].iloc[0] < FEWEST_PEOPLE:
         note = f"fewer than {FEWEST_PEOPLE} people were followed that long"

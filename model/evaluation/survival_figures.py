@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from model.evaluation.figure_style import ACCENT, QUARTER_COLOURS, QUIET, as_png, dots_with_intervals
 from model.evaluation.findings import WHOLE, Finding
 from model.evaluation.nested_models import MODELS
-from model.evaluation.prognosis import HORIZONS_YEARS
+from model.evaluation.prognosis import HORIZONS_YEARS, at_years
 
 LONGEST_SHOWN_SHARE = 0.02
 """Curves end where fewer than this share of the people is still followed (ours)."""
@@ -48,7 +48,8 @@ def auc_over_time(findings: Sequence[Finding], names: Mapping[str, str]) -> byte
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     axes = figure.subplots()
     for place, (name, words) in enumerate(names.items()):
-        shown = [(h, found[f"{name}_auc_{h:g}_year"]) for h in HORIZONS_YEARS if f"{name}_auc_{h:g}_year" in found]
+        of_score = {horizon: found.get(f"{name}_auc_{at_years(horizon)}") for horizon in HORIZONS_YEARS}
+        shown = [(horizon, finding) for horizon, finding in of_score.items() if finding is not None]
         if not shown:
             continue
         x = [horizon + 0.05 * place for horizon, _ in shown]

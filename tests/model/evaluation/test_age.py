@@ -175,7 +175,7 @@ def test_prognostic_value_stands_beside_the_error(photos):
     assert overall["face_age_uno_c_index"].estimate == pytest.approx(
         concordance_index_ipcw(survival, survival, people["face_age_years"].to_numpy(), tau=5.0)[0], abs=1e-9
     )
-    assert overall["face_age_auc_2_year"].estimate == pytest.approx(
+    assert overall["face_age_auc_at_2_years"].estimate == pytest.approx(
         cumulative_dynamic_auc(survival, survival, people["face_age_years"].to_numpy(), [2.0])[0][0], abs=1e-9
     )
     assert overall["face_age_c_index"].events == died.sum()

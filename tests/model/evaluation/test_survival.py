@@ -86,7 +86,9 @@ def test_discrimination(people, found, column, name):
     assert pick(found, f"{name}_uno_c_index").estimate == pytest.approx(uno, abs=1e-9)
     assert pick(found, f"{name}_uno_c_index").note == "deaths within 5 years"
     for years, expected in zip((1, 2, 5), cumulative_dynamic_auc(survival, survival, risk, [1, 2, 5])[0], strict=True):
-        assert pick(found, f"{name}_auc_{years}_year").estimate == pytest.approx(expected, abs=1e-9)
+        assert pick(found, f"{name}_auc_at_{years}_year{'s' if years > 1 else ''}").estimate == pytest.approx(
+            expected, abs=1e-9
+        )
     harrells = pick(found, f"{name}_c_index")
     assert (harrells.people, harrells.events) == (600, people["event"].sum())
     assert harrells.lower_95 < harrells.estimate < harrells.upper_95
@@ -239,7 +241,7 @@ def test_what_has_no_number_says_why(people):
     assert all(f.estimate is None for f in alive if "hazard_ratio" in f.metric or "likelihood" in f.metric)
     short = survival_findings(cohort(followup=0.9), clinical=(), resampling=NONE)
     assert "followed beyond 1 year" in pick(short, "face_age_uno_c_index").note
-    assert pick(short, "face_age_auc_1_year").note == "nobody was followed beyond 1"
+    assert pick(short, "face_age_auc_at_1_year").note == "nobody was followed beyond 1"
     assert pick(short, "face_age_integrated_brier_score").estimate is None
     constant = survival_findings(people.assign(face_survival_log_risk=1.0), clinical=(), resampling=NONE)
     assert pick(constant, "face_survival_c_index").estimate == 0.5
