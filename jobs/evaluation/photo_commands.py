@@ -96,7 +96,12 @@ def _evaluate(evaluate: Callable[..., Evaluation], night: date, model: str | Non
 
     settings = load_settings()
     engine = open_warehouse(settings)
-    release = current_release(settings, engine) if model is None else locate_release(settings, model)
-    people = chosen_people(settings=settings, engine=engine, night=night, release=release, **dataclasses.asdict(asked))
-    evaluation = evaluate(release=release, people=people, device=device_of(settings), quick=quick)
-    publish(settings, engine, release, evaluation, night)
+    try:
+        release = current_release(settings, engine) if model is None else locate_release(settings, model)
+        people = chosen_people(
+            settings=settings, engine=engine, night=night, release=release, **dataclasses.asdict(asked)
+        )
+        evaluation = evaluate(release=release, people=people, device=device_of(settings), quick=quick)
+        publish(settings, engine, release, evaluation, night)
+    finally:
+        engine.dispose()

@@ -18,14 +18,17 @@ FEWEST_PEOPLE = 5
 
 RESAMPLES = 1000
 
+TAIL = 0.025
+"""Of resamples beyond each end of an interval."""
+
 WITHIN_NOISE, WEAKNESS = "within noise", "weakness"
 """A weakness: the mean |change| exceeds the mean |difference| between two photographs of one person on one day."""
 
 Array = NDArray[np.float64]
 Level = tuple[str, str]
 """Group (drawn again, or picture changed) and level, as printed."""
-Estimate = tuple[float, float, float]
-"""A number and its 95 % interval."""
+Estimate = tuple[float, float | None, float | None]
+"""A number and its 95 % interval, if it has one."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +115,16 @@ class Bootstrap:
         return (float(np.nanmean(values)), *_interval(self._means(values)))
 
     def ratio(self, values: Array, reference: Array) -> Estimate:
-        """Mean of `values` over the mean of `reference`, which must not be all 0."""
-        ratios = self._means(values) / self._means(reference)
-        return (float(np.nanmean(values) / np.nanmean(reference)), *_interval(ratios))
+        """Mean of `values` over the mean of `reference`, which must not be all 0.
+
+        There is no interval where the reference vanishes in too many resamples to tell its upper end.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios = self._means(values) / self._means(reference)
+        number = float(np.nanmean(values) / np.nanmean(reference))
+        if np.mean(~np.isfinite(ratios)) > TAIL:
+            return number, None, None
+        return (number, *_interval(ratios))
 
     def _means(self, values: Array) -> Array:
         """(resamples,); not finite for a resample in which nobody has a value."""
@@ -124,7 +134,7 @@ class Bootstrap:
 
 
 def _interval(resampled: Array) -> tuple[float, float]:
-    low, high = np.quantile(resampled[np.isfinite(resampled)], [0.025, 0.975])
+    low, high = np.quantile(resampled[np.isfinite(resampled)], [TAIL, 1 - TAIL])
     return float(low), float(high)
 
 

@@ -142,6 +142,15 @@ def test_without_photographs_of_one_day_nothing_is_judged() -> None:
     assert weaknesses(findings, FACE_AGE) == []
 
 
+def test_noise_of_hardly_anybody_gives_a_ratio_without_an_interval() -> None:
+    readings = made_up({"fog 1": np.full(40, 1.0)})
+    same = readings["group"].eq(SAME_DAY) & readings["person"].gt(0)
+    readings.loc[same, ["face_age_years", "log_risk"]] = 50.0
+    ratio = table(robustness_findings(readings, resamples=200))[FACE_AGE.ratio, "fog 1"]
+    assert ratio.estimate == pytest.approx(1.0 / (2.0 / 40)) and ratio.note == WEAKNESS
+    assert ratio.lower_95 is None and ratio.upper_95 is None
+
+
 def test_nobody_scored_is_refused() -> None:
     nobody = pd.DataFrame([(0, BASELINE, BASELINE, None, None, "no_face")], columns=list(READING_COLUMNS))
     with pytest.raises(ValueError, match="nothing to compare"):
