@@ -16,25 +16,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 from sqlalchemy import Engine
 
 from jobs.runs import code_version, recorded_run
 from jobs.settings import Settings
 from jobs.spark import LazySpark
-from jobs.training.crop_files import (
-    CROPS,
-    DESCRIPTION,
-    LABEL_SCHEMA,
-    LABELS,
-    ROWS_A_FILE,
-    CropDataSet,
-    open_data_set,
-    write_crops,
-)
+from jobs.training.assembly import outcomes, write_in_order, write_labels
+from jobs.training.crop_files import CROPS, DESCRIPTION, LABELS, ROWS_A_FILE, CropDataSet, open_data_set
 from jobs.training.crop_worker import CROP_SCHEMA, TRANSIENT, CropWorker
 from jobs.training.errors import TrainingDataRefused
 from jobs.training.folder_photos import folder_listing
@@ -94,7 +82,7 @@ def build_data_set(
         identity = data_set_id(listing.photos, recipe)
         final = training_folder(settings) / identity
         if not (final / DESCRIPTION).is_file():
-            _build(listing, recipe, final, settings=settings, spark=spark, night=night, name=name)
+            _build(listing, recipe, final, identity=identity, settings=settings, spark=spark, night=night, name=name)
         data_set = open_data_set(final)
         if is_recorded(engine, identity):
             run.nothing_to_do()
@@ -122,24 +110,34 @@ def _remove_leftovers(training: Path) -> None:
         shutil.rmtree(path)
 
 
-def _build(
+def _build(listing: Listing, recipe: SplitRecipe, final: Path, **options: Any) -> None:
+    """Build beside the final place and rename; what fails is removed, for it holds faces."""
+    building = final.parent / f"_building-{final.name}"
+    building.mkdir(mode=0o700, parents=True)
+    try:
+        _write(listing, recipe, building, **options)
+    except Exception:
+        shutil.rmtree(building)
+        raise
+    building.rename(final)
+
+
+def _write(
     listing: Listing,
     recipe: SplitRecipe,
-    final: Path,
+    building: Path,
     *,
+    identity: str,
     settings: Settings,
     spark: LazySpark,
     night: date,
     name: str | None,
 ) -> None:
-    """Crop on Spark into a draft, put it in order, describe it, and rename it to its final place."""
-    building = final.parent / f"_building-{final.name}"
-    building.mkdir(mode=0o700, parents=True)
+    """Crop on Spark into a draft, put it in order, and describe it."""
     draft = building / "draft"
-    _crop(listing, recipe, draft, settings=settings, spark=spark)
-    found = _outcomes(draft, listing)
-    for reason, amount in _count_reasons(found).items():
-        listing.refused.add(reason, amount)
+    _crop(listing, draft, settings=settings, spark=spark)
+    found = outcomes(draft, listing.photos)
+    listing.refused.counts.update(row["reason"] for row in found.values() if row["reason"] is not None)
     if failed := sum(row["reason"] in TRANSIENT for row in found.values()):
         raise TrainingDataRefused(
             f"{failed} photos failed for a cause outside them, or changed while they were read; nothing was built.",
@@ -152,16 +150,15 @@ def _build(
         (photo for photo in listing.photos if photo.key in kept),
         key=lambda photo: (photo.split, photo.fold, photo.content_sha256),
     )
-    files = _write_in_order(draft, building / CROPS, [photo.content_sha256 for photo in photos])
-    _write_labels(photos, kept, building / LABELS)
+    files = write_in_order(draft, building / CROPS, [photo.content_sha256 for photo in photos])
+    write_labels(photos, kept, building / LABELS)
     description = _describe(photos, listing, recipe, files) | {
-        "data_set_id": final.name,
+        "data_set_id": identity,
         "name": name,
         "built_on": night.isoformat(),
     }
     shutil.rmtree(draft)
     (building / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
-    building.rename(final)
 
 
 def _nothing_left(listing: Listing) -> TrainingDataRefused:
@@ -171,11 +168,11 @@ def _nothing_left(listing: Listing) -> TrainingDataRefused:
     )
 
 
-def _crop(listing: Listing, recipe: SplitRecipe, draft: Path, *, settings: Settings, spark: LazySpark) -> None:
+def _crop(listing: Listing, draft: Path, *, settings: Settings, spark: LazySpark) -> None:
     """Spark: bytes where they lie -> crops, gathered by shard. Only crops travel between workers, never photos."""
     from pyspark.sql.pandas.types import from_arrow_schema
 
-    shards = _shards(listing.photos, recipe)
+    shards = _shards(listing.photos)
     frame = listing.frame(spark.session, list(shards.items()))
     worker = CropWorker(device=settings.score_device, batch_size=settings.score_batch_size, read=listing.read)
     partitions = min(len(set(shards.values())), 200)
@@ -186,7 +183,7 @@ def _crop(listing: Listing, recipe: SplitRecipe, draft: Path, *, settings: Setti
     ).partitionBy("shard").parquet(str(draft))
 
 
-def _shards(photos: Sequence[LabelledPhoto], recipe: SplitRecipe) -> dict[int, int]:
+def _shards(photos: Sequence[LabelledPhoto]) -> dict[int, int]:
     """Key of each photo to the number of the file it will lie in, in the order of split, fold and content."""
     groups: dict[tuple[int, int], list[LabelledPhoto]] = defaultdict(list)
     for photo in photos:
@@ -199,61 +196,6 @@ def _shards(photos: Sequence[LabelledPhoto], recipe: SplitRecipe) -> dict[int, i
             shards |= {photo.key: number for photo in ordered[start : start + ROWS_A_FILE]}
             number += 1
     return shards
-
-
-def _outcomes(draft: Path, listing: Listing) -> dict[int, dict[str, Any]]:
-    """What became of each photo, by key, read back from what Spark wrote.
-
-    Raises:
-        RuntimeError: Spark ended well but a photo is missing from what it wrote, or stands there twice.
-    """
-    columns = [name for name in CROP_SCHEMA.names if name not in ("pixels", "shard")]
-    rows = ds.dataset(draft, format="parquet").to_table(columns=columns).to_pylist()
-    if sorted(row["key"] for row in rows) != sorted(photo.key for photo in listing.photos):
-        raise RuntimeError("The crops do not match the photos that were to be cropped.")
-    return {row["key"]: row for row in rows}
-
-
-def _count_reasons(found: dict[int, dict[str, Any]]) -> dict[str, int]:
-    reasons = [row["reason"] for row in found.values() if row["reason"] is not None]
-    return {reason: reasons.count(reason) for reason in sorted(set(reasons))}
-
-
-def _write_in_order(draft: Path, crops: Path, order: Sequence[str]) -> list[dict[str, Any]]:
-    """Write the draft's shards as the files of the data set, one at a time, rows numbered through.
-
-    `order` is the content of each row; a shard is a stretch of it. Returns the files with their rows.
-    """
-    crops.mkdir()
-    files: list[dict[str, Any]] = []
-    first = 0
-    shards = sorted(draft.glob("shard=*"), key=lambda path: int(path.name.partition("=")[2]))
-    for shard in shards:
-        table = pa.concat_tables(
-            pq.read_table(part, columns=["content_sha256", "pixels"], partitioning=None)
-            for part in sorted(shard.glob("*.parquet"))
-        )
-        table = table.filter(pc.is_valid(table["pixels"])).sort_by("content_sha256").combine_chunks()
-        if not len(table):
-            continue
-        if table["content_sha256"].to_pylist() != list(order[first : first + len(table)]):
-            raise RuntimeError("The crops do not lie in the order of their labels.")
-        name = f"{len(files):05d}.parquet"
-        write_crops(crops / name, first, table["pixels"].chunk(0))
-        files.append({"name": name, "first": first, "rows": len(table)})
-        first += len(table)
-    if first != len(order):
-        raise RuntimeError("Crops are missing from what Spark wrote.")
-    return files
-
-
-def _write_labels(photos: Sequence[LabelledPhoto], kept: dict[int, dict[str, Any]], path: Path) -> None:
-    measured = ("sharpness", "face_width_px", "detection_probability")
-    of_photo = [name for name in LABEL_SCHEMA.names if name != "row" and name not in measured]
-    columns: dict[str, list[Any]] = {name: [getattr(photo, name) for photo in photos] for name in of_photo}
-    columns |= {name: [kept[photo.key][name] for photo in photos] for name in measured}
-    columns["row"] = list(range(len(photos)))
-    pq.write_table(pa.Table.from_pydict(columns, schema=LABEL_SCHEMA), path)
 
 
 def _describe(

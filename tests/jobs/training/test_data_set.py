@@ -334,3 +334,4 @@ def test_a_photo_that_changes_while_it_is_read_stops_the_build(settings, engine,
     monkeypatch.setattr(building, "_crop", change_and_crop)
     with pytest.raises(TrainingDataRefused, match="1 photos failed for a cause outside them, or changed"):
         build(settings, engine, spark, **lines)
+    assert not list(training_folder(settings).iterdir())
