@@ -36,13 +36,27 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Bfloat16Parity:
+    """How far bfloat16 takes a network's output from float32's (`model.parity` measures it)."""
+
+    faces: int
+    """Aligned faces, none of which taught the network, over which it was measured."""
+    largest: float
+    """Largest absolute difference, in the network's unit (years, or log-risk), rounded up."""
+    mean: float
+    """Mean absolute difference, likewise."""
+
+
+@dataclass(frozen=True)
 class NetworkFile:
-    """One network of a release: its file's name and SHA-256, its shape, and its source."""
+    """One network of a release: its file's name and SHA-256, its shape, its source, and its parity where measured."""
 
     file: str
     sha256: str
     config: NetworkConfig
     source: Source = Source()
+    bfloat16: Bfloat16Parity | None = None
+    """None: not measured, so that no CPU scores with it in bfloat16."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +143,11 @@ def _network_file(folder: Path, entry: dict[str, Any]) -> NetworkFile:
         raise WeightsRefused(f"the manifest in {folder.name} names a file that is not a safetensors file beside it")
     source = dict(entry.get("source", {}))
     source["notes"] = tuple(source.get("notes", ()))
+    parity = entry.get("bfloat16")
     return NetworkFile(
-        file=file, sha256=str(entry["sha256"]), config=NetworkConfig(**entry["config"]), source=Source(**source)
+        file=file,
+        sha256=str(entry["sha256"]),
+        config=NetworkConfig(**entry["config"]),
+        source=Source(**source),
+        bfloat16=parity and Bfloat16Parity(int(parity["faces"]), float(parity["largest"]), float(parity["mean"])),
     )

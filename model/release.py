@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -139,11 +139,11 @@ def save_release(
     entries: dict[Kind, NetworkFile] = {}
     for kind, entry in base.networks.items() if base else ():
         if base and kind not in networks:
-            _write_atomically(folder / f"{kind}.safetensors", base.content(kind))
-            entries[kind] = NetworkFile(f"{kind}.safetensors", entry.sha256, entry.config, entry.source)
+            write_atomically(folder / f"{kind}.safetensors", base.content(kind))
+            entries[kind] = replace(entry, file=f"{kind}.safetensors")
     for kind, network in networks.items():
         content = _network_bytes(kind, network, dtype)
-        _write_atomically(folder / f"{kind}.safetensors", content)
+        write_atomically(folder / f"{kind}.safetensors", content)
         sha256 = hashlib.sha256(content).hexdigest()
         entries[kind] = NetworkFile(
             f"{kind}.safetensors", sha256, network.config, (sources or {}).get(kind, Source("trained"))
@@ -159,12 +159,15 @@ def save_release(
         licence=licence,
         metrics=dict(metrics or {}),
     )
-    _write_atomically(folder / MANIFEST, manifest.to_json().encode())
+    write_atomically(folder / MANIFEST, manifest.to_json().encode())
     return ModelRelease.load(folder)
 
 
 def random_release(folder: Path | str, *, architecture: str = "vit-b16", seed: int = 0) -> ModelRelease:
-    """Write a release with random weights, for measuring speed: its scores mean nothing. Deterministic by seed."""
+    """Write a release with random weights, for measuring speed: its scores mean nothing. Deterministic by seed.
+
+    They are stored in bfloat16, as the weights that ship are.
+    """
     shape = ARCHITECTURES[architecture]
     networks: dict[Kind, BiomarkerNetwork] = {}
     with torch.random.fork_rng(devices=[]):
@@ -178,6 +181,7 @@ def random_release(folder: Path | str, *, architecture: str = "vit-b16", seed: i
         trained_on_synthetic=True,
         training_data="none: random weights",
         intended_use="measuring speed; its scores mean nothing",
+        dtype=torch.bfloat16,
     )
 
 
@@ -209,7 +213,8 @@ def _sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file of a release so that it is whole or, where this is cut off, not there."""
     unfinished = path.with_suffix(path.suffix + ".unfinished")
     unfinished.write_bytes(content)
     unfinished.replace(path)

@@ -24,6 +24,7 @@ from model.exclusions import Exclusion, PhotoExcluded
 from model.header import PhotoHeader, read_header
 from model.judge import refuse_poor_quality, refuse_small_source, sharpness_of, the_face
 from model.network import Biomarker, BiomarkerNetwork, compute_in_bfloat16
+from model.parity import parity_holds
 from model.preprocessing import DECODED_SIDE_PX, to_network_input
 from model.release import ModelRelease
 
@@ -31,11 +32,6 @@ log = logging.getLogger("fahr.model")
 
 SCORER_UNAVAILABLE = "scorer_unavailable"
 """The one transient reason: memory, the processor or our own code failed; a later night tries again."""
-
-BFLOAT16_METRIC = "bfloat16_largest_face_age_difference_years"
-"""Metric of a release: the largest |FaceAge| difference between bfloat16 and float32 over held-out photographs."""
-
-BFLOAT16_PARITY_YEARS = 0.1
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -103,8 +99,8 @@ class PhotoScorer:
     ) -> None:
         """Load a release's networks, which compares their SHA-256.
 
-        `batch_size` bounds photographs in one forward pass. `dtype` "auto" is bfloat16 where the processor computes in
-        it, else float32. `threads`: CPU threads of torch in the whole process; None leaves them as they are.
+        `batch_size` bounds photographs in one forward pass. `dtype`: see `choose_dtype`. `threads`: CPU
+        threads of torch in the whole process; None leaves them as they are.
 
         Raises WeightsRefused where a network is missing, altered or does not fit.
         """
@@ -176,8 +172,7 @@ class PhotoScorer:
     def _run_networks(self, photos: list[_Photo]) -> None:
         faces = to_network_input([photo.face for photo in photos if photo.face is not None])
         faces = faces.to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-            outputs = {biomarker: network(faces).cpu().tolist() for biomarker, network in self._networks.items()}
+        outputs = {biomarker: network(faces).cpu().tolist() for biomarker, network in self._networks.items()}
         for number, photo in enumerate(photos):
             photo.scores = {biomarker: values[number] for biomarker, values in outputs.items()}
             if not all(math.isfinite(value) for value in photo.scores.values()):
@@ -185,19 +180,22 @@ class PhotoScorer:
 
 
 def choose_dtype(device: torch.device, wish: Precision, release: ModelRelease) -> torch.dtype:
-    """Precision of the encoders' matrix products.
+    """Precision of the encoders' matrix products (`model.network.compute_in_bfloat16` says of which).
 
     "auto" is bfloat16 on a GPU that computes in it. On a CPU it is bfloat16 only where the processor computes in it
-    (others emulate it, more slowly than float32) and the release's metrics say that its FaceAge then stays within
-    `BFLOAT16_PARITY_YEARS` of float32's; else float32.
+    (others emulate it, more slowly than float32) and the release states that its FaceAge then stays close enough to
+    float32's (`model.parity.parity_holds`); else float32.
     """
     if wish != "auto":
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[wish]
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
-    has_bfloat16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    holds = float(release.metrics.get(BFLOAT16_METRIC, math.inf)) <= BFLOAT16_PARITY_YEARS
-    return torch.bfloat16 if has_bfloat16 and holds else torch.float32
+    return torch.bfloat16 if processor_has_bfloat16() and parity_holds(release) else torch.float32
+
+
+def processor_has_bfloat16() -> bool:
+    """Whether this CPU multiplies matrices in bfloat16 (AMX or AVX-512 BF16)."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def _decode_batch(contents: list[bytes]) -> list[_Photo]:

@@ -24,13 +24,16 @@ from photos import (
 )
 
 from model.align import align_face
+from model.decode import decode_photo
 from model.detect import DetectedFace, MtcnnDetector
 from model.drawing import draw_face_cut_by_frame, draw_scene_without_face, draw_two_faces, enlarge
 from model.exclusions import Exclusion
+from model.manifest import Bfloat16Parity
 from model.network import BiomarkerNetwork, NetworkConfig
+from model.parity import measure_parity
 from model.preprocessing import to_network_input
 from model.release import ModelRelease, save_release
-from model.scorer import BFLOAT16_METRIC, SCORER_UNAVAILABLE, PhotoScorer, choose_dtype
+from model.scorer import SCORER_UNAVAILABLE, PhotoScorer, choose_dtype
 
 SMALL = NetworkConfig(hidden_size=64, layers=2, heads=2, mlp_size=128, output_mean=60.0, output_sd=15.0)
 
@@ -99,7 +102,9 @@ def test_every_odd_photograph_has_its_reason_and_the_good_ones_their_scores(scor
         scored = outcome.reason is None
         assert (outcome.face_age_years is not None) is scored
         assert (outcome.face_survival_log_risk is not None) is scored
-    assert outcomes[0] == outcomes[-1]
+    first, last = outcomes[0], outcomes[-1]
+    assert last.face_age_years == pytest.approx(first.face_age_years, abs=1e-3)  # sums in another order
+    assert last.face_width_px == pytest.approx(first.face_width_px, rel=1e-5)
 
 
 def test_a_blurred_face_and_a_tiny_one(scorer: PhotoScorer) -> None:
@@ -236,31 +241,46 @@ def test_logs_hold_counts_only(release: ModelRelease, caplog: pytest.LogCaptureF
     assert "anary" not in caplog.text
 
 
-def test_precision(release: ModelRelease) -> None:
+def test_precision_is_what_was_asked_for(release: ModelRelease) -> None:
     cpu = torch.device("cpu")
     assert choose_dtype(cpu, "float32", release) is torch.float32
     assert choose_dtype(cpu, "bfloat16", release) is torch.bfloat16
-    # This release does not say how far bfloat16 is off, so no CPU scores with it.
-    assert choose_dtype(cpu, "auto", release) is torch.float32
 
 
-def test_a_release_that_measured_parity_scores_in_bfloat16_where_the_processor_can(
-    release: ModelRelease, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("stated", "holds"),
+    [
+        (Bfloat16Parity(faces=1000, largest=0.1, mean=0.02), True),
+        (Bfloat16Parity(faces=1000, largest=0.1001, mean=0.02), False),
+        (Bfloat16Parity(faces=999, largest=0.01, mean=0.002), False),
+        (Bfloat16Parity(faces=1000, largest=math.nan, mean=math.nan), False),
+        (None, False),
+    ],
+)
+@pytest.mark.parametrize("instructions", ["avx512_bf16", "amx", None])
+def test_a_cpu_scores_in_bfloat16_only_with_a_release_that_states_parity(
+    release: ModelRelease,
+    monkeypatch: pytest.MonkeyPatch,
+    stated: Bfloat16Parity | None,
+    holds: bool,
+    instructions: str | None,
 ) -> None:
-    cpu = torch.device("cpu")
-    for has_it in (False, True):
-        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda has_it=has_it: has_it)
-        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-        for difference, holds in ((0.09, True), (0.2, False)):
-            measured = replace(release, metrics={BFLOAT16_METRIC: difference})
-            expected = torch.bfloat16 if has_it and holds else torch.float32
-            assert choose_dtype(cpu, "auto", measured) is expected
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: instructions == "avx512_bf16")
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: instructions == "amx")
+    entries = {**release.networks, "age": replace(release.networks["age"], bfloat16=stated)}
+    expected = torch.bfloat16 if holds and instructions else torch.float32
+    assert choose_dtype(torch.device("cpu"), "auto", replace(release, networks=entries)) is expected
 
 
-def test_bfloat16_agrees_with_float32(release: ModelRelease) -> None:
+def test_scoring_in_bfloat16_differs_from_float32_by_what_was_measured(release: ModelRelease) -> None:
     photos = [jpeg(photograph(seed, 400, 400)) for seed in range(4)]
-    exact = PhotoScorer(release, dtype="float32").score(photos)
-    rounded = PhotoScorer(release, dtype="bfloat16").score(photos)
-    for one, other in zip(exact, rounded, strict=True):
-        assert one.face_age_years == pytest.approx(other.face_age_years, abs=0.2)
-        assert one.face_age_years != other.face_age_years
+    exact, rounded = (PhotoScorer(release, dtype=dtype).score(photos) for dtype in ("float32", "bfloat16"))
+    decoded = [decode_photo(photo) for photo in photos]
+    found = MtcnnDetector().detect(decoded)
+    faces = [align_face(image, seen[0].landmarks) for image, seen in zip(decoded, found, strict=True)]
+    measured = measure_parity(release.network("age"), np.stack(faces))
+    differences = [
+        (other.face_age_years or 0) - (one.face_age_years or 0) for one, other in zip(exact, rounded, strict=True)
+    ]
+    np.testing.assert_allclose(differences, measured.differences, atol=1e-3)
+    assert measured.largest > 1e-3
