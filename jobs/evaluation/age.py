@@ -16,7 +16,7 @@ def evaluate_age(faces: ScoredFaces, *, resampling: Resampling) -> Evaluation:
     Raises:
         NothingToEvaluate: no photo has an age.
     """
-    photos = faces.photos
+    photos = faces.photos.dropna(subset=["age_years"]).reset_index(drop=True)
     if photos.empty:
         raise NothingToEvaluate(
             "No photo has both a FaceAge and an age.", next_step="Give ages in the label file, or load cdm.person."

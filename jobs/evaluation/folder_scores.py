@@ -73,7 +73,7 @@ def score_folder(
         model=release,
         data=f"Photos of a folder with a label file: {len(photos) + sum(left_out.values())} photos listed.",
         is_synthetic=is_synthetic,
-        photos=frame.drop(columns=["followup_days", "died"]).dropna(subset=["age_years"]).reset_index(drop=True),
+        photos=frame.drop(columns=["followup_days", "died"]),
         people=people[["person", "followup_years", "event", *_present(people), *(c.column for c in clinical)]],
         clinical=clinical,
         left_out=left_out,

@@ -19,6 +19,8 @@ TITLES = {
     "robustness": "Robustness",
     "saliency": "Where the networks look",
 }
+COUNTS = {"photos": "Photos", "people": "People", "events": "Deaths"}
+
 WIDEST_TABLE = 5
 """Metrics side by side; more of them make another table."""
 
@@ -32,7 +34,9 @@ WORDS = {
     "pearson_r": "Pearson's r",
     "icc": "ICC(1,1)",
     "auc": "AUC",
-    "ibs": "integrated Brier score",
+    "brier": "Brier",
+    "cox": "Cox",
+    "aic": "AIC",
     "p_value": "p",
 }
 UNITS = ("years", "share", "px", "degrees", "percent")
@@ -51,8 +55,7 @@ class _Table:
     @property
     def counts(self) -> tuple[str, ...]:
         """Which counts some level has."""
-        names = ("photos", "people", "events")
-        return tuple(name for name in names if any(self.count(row, name) is not None for _, row in self.rows))
+        return tuple(name for name in COUNTS if any(self.count(row, name) is not None for _, row in self.rows))
 
     def count(self, row: tuple[Finding | None, ...], name: str) -> int | None:
         """A count (photos, people, events) of a level, where its metrics agree on one."""
@@ -72,6 +75,8 @@ def render_page(evaluation: Evaluation, *, model: EvaluatedModel, evaluation_id:
     environment.filters["thousands"] = lambda count: f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
     environment.filters["number"] = readable_number
     environment.filters["words"] = readable_name
+    environment.filters["known_words"] = known_words
+    whole = [finding for finding in evaluation.findings if finding.group_name == WHOLE]
     style = Markup(environment.loader.get_source(environment, "report.css")[0]) if environment.loader else ""
     return environment.get_template("evaluation.html").render(
         style=style,
@@ -81,7 +86,9 @@ def render_page(evaluation: Evaluation, *, model: EvaluatedModel, evaluation_id:
         model=model,
         night=night,
         code_version=code_version(),
-        whole=[finding for finding in evaluation.findings if finding.group_name == WHOLE],
+        whole=whole,
+        counts=[name for name in COUNTS if any(getattr(finding, name) is not None for finding in whole)],
+        titles_of_counts=COUNTS,
         tables=_tables(evaluation.findings),
         figures=[(figure, base64.b64encode(figure.png).decode()) for figure in evaluation.figures],
     )
@@ -107,12 +114,17 @@ def readable_name(name: str) -> str:
     parts = name.split("_")
     unit = parts[-1] if parts[-1] in UNITS and parts[-3:-2] not in QUANTITIES else None
     told = name.removesuffix(f"_{unit}")
-    padded = f"_{told}_"
-    for known, words in WORDS.items():
-        padded = padded.replace(f"_{known}_", f"_{words}_")
-    told = padded.strip("_").replace("_", " ")
+    told = known_words(told)
     told = told[:1].upper() + told[1:]
     return told if unit is None else f"{told}, {unit}"
+
+
+def known_words(name: str) -> str:
+    """face_age_quartile -> FaceAge quartile."""
+    padded = f"_{name}_"
+    for known, words in WORDS.items():
+        padded = padded.replace(f"_{known}_", f"_{words}_")
+    return padded.strip("_").replace("_", " ")
 
 
 def readable_number(value: float | None) -> str:

@@ -28,8 +28,8 @@ class ScoredFaces:
     """What they are, in words; no path, no person."""
     is_synthetic: bool
     photos: pd.DataFrame
-    """One row a photo: `person`, `session` (whole numbers), `age_years`, `face_age_years`; optional `sex`, `skin_tone`,
-    `photo_source` (words or None)."""
+    """One row a photo: `person`, `session` (whole numbers), `age_years` (NaN where unknown), `face_age_years`; optional
+    `sex`, `skin_tone`, `photo_source` (words or None)."""
     people: pd.DataFrame
     """One row a person whose survival is known: `person`, `followup_years`, `event`, the columns of the scores and of
     `clinical`, none missing; optional `age_years`, `sex`, `site`, `stage`, `true_log_risk`."""

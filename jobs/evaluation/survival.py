@@ -53,17 +53,18 @@ def evaluate_survival(faces: ScoredFaces, *, resampling: Resampling) -> Evaluati
 
 
 def _figures(faces: ScoredFaces, findings: list[Finding], names: dict[str, str]) -> list[Figure]:
-    figures = [
-        Figure(
-            f"Survival by quarter of {names[name]}",
-            "Kaplan-Meier with 95 % log-log intervals, not adjusted; Q1 is the lowest quarter of the score. Below:"
-            " people still followed.",
-            survival_curves(curves_by_quarter(faces.people, column)),
-        )
-        for column, name in SCORES.items()
-        if name in names
-    ]
+    figures = []
     for title, caption, png in (
+        *(
+            (
+                f"Survival by quarter of {names[name]}",
+                "Kaplan-Meier with 95 % log-log intervals, not adjusted; Q1 is the lowest quarter of the score. Below:"
+                " people still followed. A curve ends where fewer than five are.",
+                survival_curves(curves_by_quarter(faces.people, column)),
+            )
+            for column, name in SCORES.items()
+            if name in names
+        ),
         (
             "Nested Cox models",
             "Concordance of Cox models on the same people. Whether a step is more than chance: the likelihood-ratio"

@@ -14,17 +14,23 @@ from model.evaluation.findings import WHOLE, Finding
 from model.evaluation.nested_models import MODELS
 from model.evaluation.prognosis import HORIZONS_YEARS, at_years
 
-LONGEST_SHOWN_SHARE = 0.02
-"""Curves end where fewer than this share of the people is still followed (ours)."""
+FEWEST_SHOWN = 5
+"""A curve ends where fewer people are still followed (ours): it would show when single people died, and little else."""
 
 
-def survival_curves(curves: Mapping[str, pd.DataFrame]) -> bytes:
-    """Kaplan-Meier curves with 95 % intervals and the numbers at risk below; as `curves_by_quarter` gives them. PNG."""
+def survival_curves(curves: Mapping[str, pd.DataFrame]) -> bytes | None:
+    """Kaplan-Meier curves, as `curves_by_quarter` gives them, with 95 % intervals and the numbers at risk below.
+
+    Returns a PNG; None where no curve has enough people.
+    """
+    curves = {name: curve for name, curve in curves.items() if curve["at_risk"].iloc[0] >= FEWEST_SHOWN}
+    if not curves:
+        return None
     figure = Figure(figsize=(7.6, 5.4), layout="constrained")
     above, below = figure.subplots(2, 1, height_ratios=(5, 1.1), sharex=True)
     longest = max(_shown_until(curve) for curve in curves.values())
     for (stratum, curve), colour in zip(curves.items(), QUARTER_COLOURS, strict=False):
-        shown = curve[curve["time_years"] <= longest]
+        shown = curve[curve["at_risk"] >= FEWEST_SHOWN]
         above.step(shown["time_years"], shown["survival"], where="post", color=colour, label=stratum)
         above.fill_between(
             shown["time_years"],
@@ -101,8 +107,7 @@ def concordance_by_model(findings: Sequence[Finding]) -> bytes | None:
 
 
 def _shown_until(curve: pd.DataFrame) -> float:
-    enough = curve["at_risk"] >= max(1, LONGEST_SHOWN_SHARE * curve["at_risk"].iloc[0])
-    return float(curve.loc[enough, "time_years"].max())
+    return float(curve.loc[curve["at_risk"] >= FEWEST_SHOWN, "time_years"].max())
 
 
 def _numbers_at_risk(axes: Axes, curves: Mapping[str, pd.DataFrame], longest: float) -> None:
@@ -114,7 +119,7 @@ def _numbers_at_risk(axes: Axes, curves: Mapping[str, pd.DataFrame], longest: fl
             axes.text(year, row, str(count), ha="center", va="center", fontsize=8, color=colour, clip_on=False)
     axes.set(ylim=(len(curves) - 0.5, -0.5), xlabel="years", xticks=years)
     axes.set_yticks(range(len(curves)), list(curves))
-    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="y", length=0, pad=14)
     axes.set_ylabel("at risk", fontsize=8)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
