@@ -40,6 +40,10 @@ class ReaderResult:
     loader_with_workers_rows_per_second: float
     """The same with as many worker processes as there are cores."""
     petastorm_of_best_loader: float
+    petastorm_cpu_microseconds_per_row: float
+    """Processor time of all threads: what reading takes away from training where cores are shared."""
+    loader_cpu_microseconds_per_row: float
+    """The same of the loader without worker processes."""
 
 
 class MappedFaces(Dataset[tuple[torch.Tensor, int]]):
@@ -70,14 +74,17 @@ def run(*, home: Path, rows: int, cores: int) -> ReaderResult:
         "workers": lambda _: iter(DataLoader(faces, **options, num_workers=cores)),
     }
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    processor_seconds: dict[str, list[float]] = {name: [] for name in contenders}
     torch.set_num_threads(1)  # the loader stacks crops in parallel otherwise, and stalls where cores are shared
     for number in range(ROUNDS + 1):
         for name, batches in contenders.items():
-            took = _seconds(batches(number), rows // BATCH_SIZE)
+            took, computed = _seconds(batches(number), rows // BATCH_SIZE)
             if number:
                 seconds[name].append(took)
+                processor_seconds[name].append(computed)
     read = rows // BATCH_SIZE * BATCH_SIZE
     speed = {name: read / median(took) for name, took in seconds.items()}
+    cost = {name: round(median(computed) / read * 1e6, 1) for name, computed in processor_seconds.items()}
     return ReaderResult(
         machine=machine(),
         rows=rows,
@@ -87,16 +94,18 @@ def run(*, home: Path, rows: int, cores: int) -> ReaderResult:
         loader_rows_per_second=round(speed["loader"]),
         loader_with_workers_rows_per_second=round(speed["workers"]),
         petastorm_of_best_loader=round(speed["petastorm"] / max(speed["loader"], speed["workers"]), 2),
+        petastorm_cpu_microseconds_per_row=cost["petastorm"],
+        loader_cpu_microseconds_per_row=cost["loader"],
     )
 
 
-def _seconds(batches: Iterator[Any], expected: int) -> float:
-    """Wall seconds to take every batch. Raises ValueError where there are not as many as there should be."""
-    start = time.perf_counter()
+def _seconds(batches: Iterator[Any], expected: int) -> tuple[float, float]:
+    """Wall and processor seconds to take every batch. Raises ValueError where there are not as many as expected."""
+    start, computed = time.perf_counter(), time.process_time()
     taken = sum(1 for _ in batches)
     if taken != expected:
         raise ValueError(f"{taken} batches instead of {expected}: not the same work")
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - computed
 
 
 def _crops(folder: Path, rows: int) -> CropDataSet:
@@ -125,16 +134,28 @@ def as_markdown(result: ReaderResult) -> str:
     """The result as a page."""
     told = result.machine
     versions = ", ".join(f"{name} {number}" for name, number in told["versions"].items())
+    readers = (
+        (
+            "PetastormSource, Parquet, shuffled by seed, counted",
+            result.petastorm_rows_per_second,
+            f"{result.petastorm_cpu_microseconds_per_row} µs",
+        ),
+        (
+            "torch DataLoader, memory-mapped numpy, no worker process",
+            result.loader_rows_per_second,
+            f"{result.loader_cpu_microseconds_per_row} µs",
+        ),
+        ("torch DataLoader, a worker process a core", result.loader_with_workers_rows_per_second, ""),
+    )
+    rows = "\n".join(f"| {reader} | {speed:.0f} | {cost} |" for reader, speed, cost in readers)
     return f"""# Reading crops for training, {told["measured_at"]}
 
 {result.rows} crops of 112 x 112 (noise, {result.rows * CROP_BYTES / 1e6:.0f} MB, in the page cache), batches of \
 {result.batch_size}, each shuffled; median of {result.rounds} epochs; {told["cores"]} cores of {told["processor"]}.
 
-| | rows/s |
-|---|---|
-| PetastormSource, Parquet, shuffled by seed, counted | {result.petastorm_rows_per_second:.0f} |
-| torch DataLoader, memory-mapped numpy, no worker process | {result.loader_rows_per_second:.0f} |
-| torch DataLoader, a worker process a core | {result.loader_with_workers_rows_per_second:.0f} |
+| | rows/s | processor time a row |
+|---|---|---|
+{rows}
 
 PetastormSource is {result.petastorm_of_best_loader} of the better DataLoader.
 

@@ -108,7 +108,7 @@ class _PatientPool(ThreadPool):
     """A pool of one thread, so that row groups come in the order in which they were dealt, that tells no early end."""
 
     def __init__(self) -> None:
-        super().__init__(workers_count=1, results_queue_size=2)
+        super().__init__(workers_count=1, results_queue_size=8)
 
     def get_results(self) -> pa.Table:
         while True:
@@ -181,7 +181,7 @@ class PetastormSource:
     seed: int
     buffer_rows: int = 4096
     """154 MB (ours)."""
-    batches_ahead: int = 4
+    batches_ahead: int = 8
 
     @cached_property
     def rows(self) -> NDArray[np.int64]:
