@@ -12,7 +12,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from multiprocessing.connection import Connection
@@ -24,6 +25,7 @@ import pyarrow.parquet as pq
 
 from bench.photographs import BenchPhoto, photo_run_id
 from jobs.landing import landing_partition
+from model.scorer import Precision
 
 BATCH_SIZE = 16
 Ages = dict[str, float | None]
@@ -44,14 +46,17 @@ class Measured:
         return self.photos / self.seconds
 
 
-def ceiling(partition: Path, release: Path, cores: int) -> Measured:
-    """The product's functions in a plain loop, a process a core; networks loaded and warm before the clock starts."""
+def ceiling(partition: Path, release: Path, cores: int, *, dtype: Precision = "auto") -> Measured:
+    """The product's functions in a plain loop, a process a core; networks loaded and warm before the clock starts.
+
+    `dtype` "auto" is what the scoring stage takes.
+    """
     context = multiprocessing.get_context("spawn")
     files = sorted(partition.glob("*.parquet"))
     pipes, workers = [], []
     for core in range(cores):
         ours, theirs = context.Pipe()
-        workers.append(context.Process(target=_plain_loop, args=(theirs, files, core, cores, release)))
+        workers.append(context.Process(target=_plain_loop, args=(theirs, files, core, cores, release, dtype)))
         workers[-1].start()
         theirs.close()  # so that a worker that dies ends the wait for its answer
         pipes.append(ours)
@@ -69,11 +74,13 @@ def ceiling(partition: Path, release: Path, cores: int) -> Measured:
     return Measured(photos=len(ages), seconds=seconds, face_ages=ages)
 
 
-def _plain_loop(pipe: Connection, files: Sequence[Path], core: int, cores: int, release: Path) -> None:
+def _plain_loop(
+    pipe: Connection, files: Sequence[Path], core: int, cores: int, release: Path, dtype: Precision
+) -> None:
     from model.release import ModelRelease
     from model.scorer import PhotoScorer
 
-    scorer = PhotoScorer(ModelRelease.load(release), device="cpu", batch_size=BATCH_SIZE, threads=1)
+    scorer = PhotoScorer(ModelRelease.load(release), device="cpu", dtype=dtype, batch_size=BATCH_SIZE, threads=1)
     row_groups = [(file, group) for file in files for group in range(pq.ParquetFile(file).num_row_groups)]
     mine = row_groups[core::cores]
     keys: list[str] = []
@@ -138,8 +145,11 @@ def _obvious_script(pipe: Connection, partition: Path, release: Path, cores: int
     pipe.send((time.perf_counter() - started, ages))
 
 
-def spark_stage(home: Path, photos: Sequence[BenchPhoto], release: Path, cores: int) -> tuple[Measured, float]:
-    """What `fahr score` runs, on local[cores]; and the seconds a first, small job takes, loading included.
+@contextmanager
+def spark_stage(
+    home: Path, photos: Sequence[BenchPhoto], release: Path, cores: int
+) -> Iterator[tuple[Callable[[], Measured], float]]:
+    """What `fahr score` runs, on local[cores], as often as asked; and the seconds a first, small job took.
 
     The clock runs over one whole job: planning, reading, scoring and writing staged Parquet. The session is up and the
     workers have their networks, as the ceiling's processes have theirs.
@@ -155,20 +165,20 @@ def spark_stage(home: Path, photos: Sequence[BenchPhoto], release: Path, cores: 
     run_id = photo_run_id(len(photos))
     pending = [PendingPhoto(photo.photo_id, photo.content_sha256, photo.byte_count, run_id) for photo in photos]
 
-    def job(some: Sequence[PendingPhoto]) -> tuple[float, Ages]:
+    def job(some: Sequence[PendingPhoto]) -> Measured:
         folder = settings.staged / f"bench={uuid4()}"
         started = time.perf_counter()
         frame = _landed_bytes(spark.session, settings.landing, some)
         stage_scores(frame, settings=settings, release=model, folder=folder)
         seconds = time.perf_counter() - started
         rows = ds.dataset(folder, format="parquet").to_table(columns=["content_sha256", "face_age_years"]).to_pylist()
-        return seconds, {row["content_sha256"]: row["face_age_years"] for row in rows}
+        ages = {row["content_sha256"]: row["face_age_years"] for row in rows}
+        return Measured(photos=len(ages), seconds=seconds, face_ages=ages)
 
     with LazySpark(settings, "bench", scores=True) as spark:
         spark.preload(model.folder)
-        first_job, _ = job(pending[: 2 * cores])
-        seconds, ages = job(pending)
-    return Measured(photos=len(ages), seconds=seconds, face_ages=ages), first_job
+        first_job = job(pending[: 2 * cores])
+        yield lambda: job(pending), first_job.seconds
 
 
 def bench_partition(home: Path, count: int) -> Path:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from bench.scoring import RESULTS, machine
@@ -64,7 +65,7 @@ class MappedFaces(Dataset[tuple[torch.Tensor, int]]):
 def run(*, home: Path, rows: int, cores: int) -> ReaderResult:
     """Read the same `rows` crops of noise by each reader, in turn, `ROUNDS` times; the first round warms up."""
     folder = home / f"crops-{rows}"
-    data_set = _crops(folder, rows)
+    data_set, _ = kept_crops(folder, rows)
     source = PetastormSource(data_set, np.arange(rows), batch_size=BATCH_SIZE, seed=1)
     faces = MappedFaces(folder / "pixels.npy")
     options: dict[str, Any] = {"batch_size": BATCH_SIZE, "shuffle": True, "drop_last": True}
@@ -108,8 +109,8 @@ def _seconds(batches: Iterator[Any], expected: int) -> tuple[float, float]:
     return time.perf_counter() - start, time.process_time() - computed
 
 
-def _crops(folder: Path, rows: int) -> CropDataSet:
-    """Crops of noise, as a data set and as one numpy file; kept for the next run."""
+def kept_crops(folder: Path, rows: int) -> tuple[CropDataSet, NDArray[np.uint8]]:
+    """Crops of noise, as a data set and as one memory-mapped numpy file; kept for the next run."""
     names = [f"{number:05d}.parquet" for number in range(-(-rows // ROWS_A_FILE))]
     files = tuple(
         CropFile(folder / CROPS / name, number * ROWS_A_FILE, min(ROWS_A_FILE, rows - number * ROWS_A_FILE))
@@ -127,7 +128,8 @@ def _crops(folder: Path, rows: int) -> CropDataSet:
             write_crops(file.path, file.first, pa.array([crop.tobytes() for crop in noise]))
         pixels.flush()
         (folder / "complete").touch()
-    return CropDataSet(folder=folder, description={"data_set_id": folder.name}, files=files)
+    data_set = CropDataSet(folder=folder, description={"data_set_id": folder.name}, files=files)
+    return data_set, np.load(folder / "pixels.npy", mmap_mode="r")
 
 
 def as_markdown(result: ReaderResult) -> str:
