@@ -1,9 +1,10 @@
-"""What both DAGs share: the two operators, how an exit code ends a task, the asset, and which night a run is about."""
+"""What the DAGs share: the two operators, how an exit code ends a task, the asset, and which night a run is about."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -77,11 +78,14 @@ def night_of(dag_run: Any) -> str:
 
 
 class SparkStage(SparkSubmitOperator):
-    """`fahr <stage> --date <night>` through spark-submit, on the master that the connection names."""
+    """`fahr <stage> --date <night> <options>` through spark-submit, on the master that the connection names."""
 
-    def __init__(self, *, stage: str, night: str = NIGHT, **kwargs: Any) -> None:
+    def __init__(self, *, stage: str, night: str = NIGHT, options: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(
-            application=str(SUBMIT_SCRIPT), application_args=[stage, "--date", night], name=f"fahr {stage}", **kwargs
+            application=str(SUBMIT_SCRIPT),
+            application_args=[*stage.split(), "--date", night, *options],
+            name=f"fahr {stage}",
+            **kwargs,
         )
         self.stage = stage
 
@@ -100,20 +104,21 @@ class SparkStage(SparkSubmitOperator):
 
 
 class FahrCommand(BaseOperator):
-    """`fahr <stage> --date <night>` as a process beside the worker: a stage that needs no Spark."""
+    """`fahr <stage> --date <night> <options>` as a process beside the worker: a stage that needs no Spark."""
 
-    template_fields = ("night",)
+    template_fields = ("night", "options")
 
-    def __init__(self, *, stage: str, night: str = NIGHT, **kwargs: Any) -> None:
+    def __init__(self, *, stage: str, night: str = NIGHT, options: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.stage = stage
         self.night = night
+        self.options = list(options)
         self._process = SubprocessHook()
 
     def execute(self, context: Context) -> None:
         """Run the command, judge its exit code, and put the night on the events of the outlets."""
         settings = load_settings()
-        command = [str(environment_bin() / "fahr"), self.stage, "--date", self.night]
+        command = [str(environment_bin() / "fahr"), *self.stage.split(), "--date", self.night, *self.options]
         result = self._process.run_command(command, env={**os.environ, **stage_environment(settings)})
         if result.exit_code:
             _end(self, result.exit_code, context)

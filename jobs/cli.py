@@ -6,13 +6,16 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from jobs import train_cli, weights_cli
+from jobs.command_options import NightOption, say
 from jobs.errors import FahrError
+from jobs.evaluation import cli as evaluate_cli
 from jobs.log import configure_logging
 from jobs.settings import Settings, load_settings
 
@@ -26,26 +29,9 @@ app = typer.Typer(
 )
 warehouse = typer.Typer(no_args_is_help=True, help="The warehouse: start, stop, url, migrate.")
 app.add_typer(warehouse, name="warehouse")
-
-
-def _as_date(value: str) -> date:
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise typer.BadParameter("a date is written YYYY-MM-DD") from None
-
-
-NightOption = Annotated[
-    date,
-    typer.Option(
-        "--date",
-        parser=_as_date,
-        metavar="YYYY-MM-DD",
-        help="The night: everything known up to the end of this day. Default: yesterday, UTC.",
-        default_factory=lambda: date.fromordinal(datetime.now(UTC).date().toordinal() - 1),
-        show_default=False,
-    ),
-]
+app.add_typer(train_cli.app, name="train")
+app.add_typer(weights_cli.app, name="weights")
+app.add_typer(evaluate_cli.app, name="evaluate")
 
 
 def _spark_stage(stage: Callable[..., dict[str, int]], name: str, night: date) -> None:
@@ -56,12 +42,7 @@ def _spark_stage(stage: Callable[..., dict[str, int]], name: str, night: date) -
     settings = load_settings()
     engine = open_warehouse(settings)
     with LazySpark(settings, name, scores=name == "score") as spark:
-        _say(name, stage(settings=settings, engine=engine, spark=spark, night=night))
-
-
-def _say(name: str, counts: dict[str, int]) -> None:
-    """One line of counts on standard output."""
-    typer.echo(f"{name}: " + (", ".join(f"{key} {count}" for key, count in counts.items()) or "nothing to do"))
+        say(name, stage(settings=settings, engine=engine, spark=spark, night=night))
 
 
 @app.command()
@@ -94,7 +75,7 @@ def publish(night: NightOption) -> None:
     from jobs.publish import publish as stage
 
     settings, engine = _open()
-    _say("publish", stage(settings=settings, engine=engine, night=night))
+    say("publish", stage(settings=settings, engine=engine, night=night))
 
 
 @app.command()
@@ -104,7 +85,7 @@ def nightly(night: NightOption) -> None:
 
     settings, engine = _open()
     for name, counts in night_job(settings=settings, engine=engine, night=night).items():
-        _say(name, counts)
+        say(name, counts)
 
 
 @app.command()
@@ -116,7 +97,7 @@ def risk(
     from jobs.risk import risk as job
 
     settings, engine = _open()
-    _say("risk", job(settings=settings, engine=engine, night=night, cohort=cohort))
+    say("risk", job(settings=settings, engine=engine, night=night, cohort=cohort))
 
 
 @app.command()

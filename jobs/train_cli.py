@@ -17,6 +17,9 @@ app = typer.Typer(
 )
 app.add_typer(data_set_cli.app)
 
+CURRENT = "current"
+"""Instead of a release's name: the one that scores now."""
+
 NameOption = Annotated[str, typer.Option("--name", help="Name of the release to make; new, one word.")]
 DataSetOption = Annotated[
     str | None,
@@ -26,7 +29,10 @@ DataSetOption = Annotated[
 ]
 StartOption = Annotated[
     str | None,
-    typer.Option("--start-from", help="Release whose encoder to start from; its other networks are taken over."),
+    typer.Option(
+        "--start-from",
+        help="Release whose encoder to start from, or `current`; its other networks are taken over.",
+    ),
 ]
 SizeOption = Annotated[str, typer.Option("--size", help="nano, tiny, base or large. --start-from decides where given.")]
 QuickOption = Annotated[bool, typer.Option("--quick", help="As small as it gets: to see the command work.")]
@@ -128,7 +134,7 @@ def _train(
     with_spark: bool = False,
     **choices: Any,
 ) -> None:
-    from jobs.releases import locate_release
+    from jobs.releases import current_release, locate_release
     from jobs.settings import load_settings
     from jobs.spark import LazySpark
     from jobs.train_recipes import TrainingChoices
@@ -146,7 +152,10 @@ def _train(
             faces = find_data_set(settings, engine, data_set)
         further: dict[str, Any] = {"spark": spark} if with_spark else {}
         if not with_spark and start_from is not None:
-            further["start_from"] = locate_release(settings, start_from)
+            current = start_from == CURRENT
+            further["start_from"] = (
+                current_release(settings, engine) if current else locate_release(settings, start_from)
+            )
         trained = job(
             settings=settings, engine=engine, night=night, data_set=faces, name=name, choices=chosen, **further
         )

@@ -15,6 +15,7 @@ from jobs.errors import UsageError
 from jobs.evaluation import photo_commands
 from jobs.evaluation.options import (
     CohortOption,
+    DataSetOption,
     DrawnOption,
     FolderOption,
     LabelsOption,
@@ -51,6 +52,7 @@ def age(
     folder: FolderOption = None,
     labels: LabelsOption = None,
     synthetic: SyntheticOption = False,
+    data_set: DataSetOption = None,
     drawn: DrawnOption = None,
     photos_each: PhotosEachOption = 3,
     resamples: ResamplesOption = 1000,
@@ -59,7 +61,7 @@ def age(
     """FaceAge against age: error, calibration, agreement of photos of one session, and prognosis beside them."""
     from jobs.evaluation.age import evaluate_age
 
-    asked = Asked(model, cohort, folder, labels, synthetic, drawn, photos_each, quick)
+    asked = Asked(model, cohort, folder, labels, synthetic, data_set, drawn, photos_each, quick)
     _evaluate(evaluate_age, night, asked, resamples)
 
 
@@ -71,6 +73,7 @@ def survival(
     folder: FolderOption = None,
     labels: LabelsOption = None,
     synthetic: SyntheticOption = False,
+    data_set: DataSetOption = None,
     drawn: DrawnOption = None,
     photos_each: PhotosEachOption = 3,
     resamples: ResamplesOption = 1000,
@@ -79,7 +82,7 @@ def survival(
     """FaceSurvival and FaceAge against survival: discrimination, quarters, subgroups, nested Cox models."""
     from jobs.evaluation.survival import evaluate_survival
 
-    asked = Asked(model, cohort, folder, labels, synthetic, drawn, photos_each, quick)
+    asked = Asked(model, cohort, folder, labels, synthetic, data_set, drawn, photos_each, quick)
     _evaluate(evaluate_survival, night, asked, resamples)
 
 
@@ -95,14 +98,17 @@ class Asked:
     folder: Path | None
     labels: Path | None
     synthetic: bool
+    data_set: str | None
     drawn: int | None
     photos_each: int
     quick: bool
 
     def __post_init__(self) -> None:
         """Raises UsageError where the options contradict each other."""
-        if self.folder is not None and self.drawn is not None:
-            raise UsageError("--folder and --drawn are two evaluations.", next_step="Give one of them.")
+        if sum(named is not None for named in (self.folder, self.data_set, self.drawn)) > 1:
+            raise UsageError(
+                "--folder, --dataset and --drawn are evaluations of their own.", next_step="Give one of them."
+            )
         if (self.folder is None) != (self.labels is None):
             raise UsageError("--folder and --labels belong together.", next_step="Give both, or neither.")
 
@@ -126,7 +132,7 @@ def _faces(settings: Settings, engine: Engine, night: date, asked: Asked) -> Sco
     from jobs.evaluation.scored import QUICK_PEOPLE
 
     most_people = QUICK_PEOPLE if asked.quick else None
-    if asked.folder is None and asked.drawn is None:
+    if asked.folder is None and asked.drawn is None and asked.data_set is None:
         from jobs.evaluation.warehouse_scores import read_warehouse_scores
 
         return read_warehouse_scores(
@@ -140,6 +146,12 @@ def _faces(settings: Settings, engine: Engine, night: date, asked: Asked) -> Sco
 
         count = min(asked.drawn, QUICK_DRAWN) if asked.quick else asked.drawn
         return score_drawn(count, asked.photos_each, settings=settings, release=release)
+    if asked.data_set is not None:
+        from jobs.evaluation.data_set_scores import score_test_split
+        from jobs.training.find import find_data_set
+
+        chosen = find_data_set(settings, engine, asked.data_set)
+        return score_test_split(chosen, release=release, most_people=most_people)
     from jobs.evaluation.folder_scores import score_folder
     from jobs.spark import LazySpark
 

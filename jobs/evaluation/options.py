@@ -36,6 +36,13 @@ SyntheticOption = Annotated[
     typer.Option("--synthetic", help="The folder's photos are drawn, or its people made up: the page then says so."),
 ]
 
+DataSetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset", metavar="ID", help="The test split of a data set (id or name): people no training of it reads."
+    ),
+]
+
 DrawnOption = Annotated[
     int | None,
     typer.Option("--drawn", metavar="N", min=2, help="N drawn people nobody was trained on, instead of the warehouse."),

@@ -67,8 +67,8 @@ DEMO = DemoRecipe(
     batch=128,
     size=SIZES["tiny"],
     face=Recipe(epochs=6, peak_rate=8e-4, warm_up_share=0.05, precision="bfloat16", checkpoint_steps=500),
-    age=AgeRecipe(broad=_recipe(14, 1e-3, 0), balanced=_recipe(3, 1e-4, 1)),
-    survival=SurvivalRecipe(_recipe(6, 4e-4, 2)),
+    age=AgeRecipe(broad=_recipe(14, 1e-3, 0), balanced=_recipe(8, 4e-4, 1)),
+    survival=SurvivalRecipe(_recipe(5, 4e-4, 2)),
 )
 
 
