@@ -22,6 +22,7 @@ from model.parity import (
 )
 from model.preprocessing import to_network_input
 from model.release import ModelRelease, find_release, save_release
+from model.training import parity
 from model.training.crops import make_crops
 from model.training.people import UNSEEN_SEEDS, simulate_people
 
@@ -76,10 +77,10 @@ def test_the_manifest_states_a_bound_and_over_how_many_faces(release: ModelRelea
     assert set(measured) == {"age", "survival"}
     assert told.weights_sha256 == release.weights_sha256
     assert told.networks["face"] == release.networks["face"]
-    for name, parity in measured.items():
+    for name, found in measured.items():
         stated = told.networks[name].bfloat16
         assert stated is not None and stated.faces == 10
-        assert parity.largest <= stated.largest <= parity.largest + 1e-4
+        assert found.largest <= stated.largest <= found.largest + 1e-4
     before = (release.folder / MANIFEST).read_bytes()
     record_parity(told, faces)
     assert (release.folder / MANIFEST).read_bytes() == before
@@ -119,6 +120,17 @@ def test_a_malformed_statement_is_refused(release: ModelRelease, faces: np.ndarr
     (release.folder / MANIFEST).write_text(json.dumps(manifest))
     with pytest.raises(WeightsRefused, match="malformed"):
         ModelRelease.load(release.folder)
+
+
+def test_the_command_states_parity_over_drawn_faces(
+    release: ModelRelease, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parity.main([str(release.folder), "--people", "6", "--cache", str(tmp_path / "cache")])
+    stated = ModelRelease.load(release.folder).networks["age"].bfloat16
+    assert stated is not None and 0 < stated.faces <= 6
+    told = capsys.readouterr().out
+    assert f"age: {stated.faces} faces" in told
+    assert "a CPU does not score with it in bfloat16" in told, "six faces say too little"
 
 
 def test_the_shipped_networks_hold_parity_on_people_nobody_has_seen() -> None:
