@@ -41,21 +41,18 @@ NAME = f"survival-{NIGHT}"
 )
 def survival_training() -> None:
     """One training: data set, fine-tuning with registration, evaluation."""
-    of_data_set = ["--dataset", NAME]
     chain(
-        SparkStage(
-            task_id="data_set", stage="train data-set", options=["--name", NAME], execution_timeout=timedelta(hours=12)
-        ),
+        SparkStage(task_id="data_set", stage="train data-set", execution_timeout=timedelta(hours=12)),
         FahrCommand(
             task_id="fine_tune",
             stage="train survival",
-            options=[*of_data_set, "--name", NAME, "--start-from", "current", *OPTIONS],
+            options=["--name", NAME, "--start-from", "current", *OPTIONS],
             execution_timeout=timedelta(days=3),
         ),
         FahrCommand(
             task_id="evaluate",
             stage="evaluate survival",
-            options=[*of_data_set, "--model", NAME],
+            options=["--model", NAME, "--dataset", NAME],
             execution_timeout=timedelta(hours=6),
         ),
     )

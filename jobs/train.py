@@ -105,7 +105,14 @@ def train_age(
         fine_tune_age(
             network, faces.labels, faces.taught, faces.source_of, faces.validation, choices.age(), training.work
         )
-        return register(training, network, data_set, _age_metrics(network, faces), start_from=start_from)
+        return register(
+            training,
+            network,
+            data_set,
+            _age_metrics(network, faces),
+            start_from=start_from,
+            never_read=faces.never_read,
+        )
 
 
 def train_survival(
@@ -140,8 +147,15 @@ def train_survival(
         honest = out_of_fold(
             start, faces.labels, faces.cohort, faces.source_of, faces.validation_of, faces.pixels_of, recipe, work
         )
-        metrics = _survival_metrics(network, faces, honest)
-        return register(training, network, data_set, metrics, start_from=start_from, out_of_fold=(faces.cohort, honest))
+        return register(
+            training,
+            network,
+            data_set,
+            _survival_metrics(network, faces, honest),
+            start_from=start_from,
+            out_of_fold=(faces.cohort, honest),
+            never_read=faces.never_read,
+        )
 
 
 def _start(choices: TrainingChoices, start_from: ModelRelease | None) -> tuple[NetworkConfig, dict[str, Tensor] | None]:

@@ -27,6 +27,7 @@ from jobs.training.ledger import (
 )
 from model.manifest import Kind
 from model.network import BiomarkerNetwork
+from model.parity import FACES_NEEDED, record_parity
 from model.release import ModelRelease, save_release
 from model.training.errors import CheckpointNotWritten, TrainingRefused
 
@@ -87,6 +88,7 @@ def register(
     start_from: ModelRelease | None = None,
     out_of_fold: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None,
     pictures: Mapping[str, bytes] | None = None,
+    never_read: NDArray[np.int64] | None = None,
 ) -> Trained:
     """Save the network as a release of its own, with the other networks of `start_from`, and record what taught it.
 
@@ -98,11 +100,13 @@ def register(
         start_from: the release it started from.
         out_of_fold: (rows, scores) of cross-fitting.
         pictures: by file name; kept in the release's folder.
+        never_read: rows of people it never saw; where they are enough, the manifest states how far bfloat16 is from
+            float32 on them, without which no CPU scores in bfloat16.
 
     Raises:
         ModelRefused: a release of this name stands with other weights.
     """
-    release = _saved(training, network, data_set, metrics, start_from)
+    release = _saved(training, network, data_set, metrics, start_from, never_read)
     for file, content in (pictures or {}).items():
         (release.folder / file).write_bytes(content)
     taught: Taught = "encoder" if training.kind == "face" else training.kind
@@ -140,6 +144,7 @@ def _saved(
     data_set: CropDataSet,
     metrics: dict[str, float],
     start_from: ModelRelease | None,
+    never_read: NDArray[np.int64] | None,
 ) -> ModelRelease:
     """Write beside its place and rename: a release is whole or absent. One that stands must have the same weights."""
     final = training.models / training.name
@@ -157,6 +162,8 @@ def _saved(
         metrics={**(start_from.metrics if start_from else {}), **metrics},
         base=start_from,
     )
+    if never_read is not None and len(never_read) >= FACES_NEEDED:
+        made, _ = record_parity(made, data_set.pixels(never_read[:FACES_NEEDED]))
     if not final.exists():
         unfinished.rename(final)
         return ModelRelease.load(final)

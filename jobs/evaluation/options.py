@@ -39,7 +39,9 @@ SyntheticOption = Annotated[
 DataSetOption = Annotated[
     str | None,
     typer.Option(
-        "--dataset", metavar="ID", help="The test split of a data set (id or name): people no training of it reads."
+        "--dataset",
+        metavar="ID",
+        help="The test split of a data set, by its id, its name, or the release it taught: no training reads it.",
     ),
 ]
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.network import BiomarkerNetwork
+from model.parity import FACES_NEEDED, record_parity
 from model.release import ModelRelease, save_release
 from model.training.crops import Crops, cached_crops
 from model.training.face_set import TRAIN, VALIDATION, ArraySource, FaceLabels
@@ -205,7 +206,10 @@ def save(
 
 
 def evaluate_and_save(out: Path, work: Path, recipe: DemoRecipe, *, processes: int = 1) -> ModelRelease:
-    """Measure the networks as written (rounded to bfloat16) on held-out people; write that into the manifest."""
+    """Measure the networks as written (rounded to bfloat16) on held-out people; write that into the manifest.
+
+    So goes how far scoring in bfloat16 takes them from float32.
+    """
     release = ModelRelease.load(out)
     age, survival = release.network("age"), release.network("survival")
     people = simulate_people(recipe.held_out_people, HELD_OUT_SEEDS, SEED)
@@ -213,7 +217,8 @@ def evaluate_and_save(out: Path, work: Path, recipe: DemoRecipe, *, processes: i
         people, recipe.held_out_photos_each, SEED, work, caption="held-out people", processes=processes
     )
     from_training = {name: value for name, value in release.metrics.items() if name.startswith("out_of_fold")}
-    return save(out, age, survival, release.training_data, from_training | measured(age, survival, people, crops))
+    release = save(out, age, survival, release.training_data, from_training | measured(age, survival, people, crops))
+    return record_parity(release, crops.pixels[:FACES_NEEDED])[0]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,7 +11,7 @@ from evaluation_browser import Opened
 from landed import land, photo
 from PIL import Image
 from sqlalchemy import text
-from test_photographs import accept
+from test_chosen_photographs import accept
 from typer.testing import CliRunner
 
 import jobs.evaluation.photo_commands as photo_commands
