@@ -42,7 +42,7 @@ lock: env ## Compile the hashed requirements lock
 docs: env ## Regenerate the data dictionary from the catalogue of a fresh warehouse
 	@$(BIN)/python -m jobs.warehouse.dictionary >docs/data-dictionary.md
 
-demo-weights: env ## Train the demo networks on drawn faces (half an hour on one core)
+demo-weights: env ## Train the demo networks on drawn faces (about an hour and a half on one core)
 	@$(BIN)/python -m model.training.demo --out model/weights/fahr-demo-1
 
 clean: ## Stop the embedded warehouse and remove everything the product wrote here

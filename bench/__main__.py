@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import night, pull, reader, scoring, training
+from bench import age_recipes, night, pull, reader, scoring, training
 
 
 def _scoring(home: Path, asked: argparse.Namespace) -> tuple[str, Callable[[], Path]]:
@@ -32,6 +32,11 @@ def _training(home: Path, asked: argparse.Namespace) -> tuple[str, Callable[[], 
     return training.as_markdown(result), lambda: training.write(result)
 
 
+def _recipes(home: Path, asked: argparse.Namespace) -> tuple[str, Callable[[], Path]]:
+    results = age_recipes.run(home=home)
+    return age_recipes.as_markdown(results), lambda: age_recipes.write(results)
+
+
 def _pull(home: Path, asked: argparse.Namespace) -> tuple[str, Callable[[], Path]]:
     results = pull.run(home=home, sizes=tuple(asked.pulls))
     return _lines(results), lambda: pull.write(results)
@@ -42,7 +47,14 @@ def _night(home: Path, asked: argparse.Namespace) -> tuple[str, Callable[[], Pat
     return _lines(results), lambda: night.write(results)
 
 
-BENCHES = {"scoring": _scoring, "reader": _reader, "training": _training, "pull": _pull, "night": _night}
+BENCHES = {
+    "scoring": _scoring,
+    "reader": _reader,
+    "training": _training,
+    "recipes": _recipes,
+    "pull": _pull,
+    "night": _night,
+}
 
 
 def main() -> None:

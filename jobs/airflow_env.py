@@ -15,8 +15,14 @@ from jobs.spark_conf import environment_bin
 
 DAGS_FOLDER = Path(__file__).resolve().parent.parent / "dags"
 
-SETTINGS_OF_THE_DAGS = ("FAHR_ALERT_COMMAND", "FAHR_RETRY_SECONDS", "FAHR_SCHEDULE")
-"""Read by the DAGs alone: where an alert goes, how long a retry waits, when a night starts."""
+SETTINGS_OF_THE_DAGS = (
+    "FAHR_ALERT_COMMAND",
+    "FAHR_RETRY_SECONDS",
+    "FAHR_SCHEDULE",
+    "FAHR_TRAINING_OPTIONS",
+    "FAHR_TRAINING_SCHEDULE",
+)
+"""Read by the DAGs alone: where an alert goes, how long a retry waits, when a night and a training start."""
 
 
 def stage_environment(settings: Settings) -> dict[str, str]:
@@ -52,7 +58,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_", "FAHR_"))}
     inherited |= {name: os.environ[name] for name in SETTINGS_OF_THE_DAGS if name in os.environ}
     return {
-        "FAHR_RETRY_SECONDS": "5",
+        "FAHR_TRAINING_SCHEDULE", "FAHR_TRAINING_OPTIONS", "FAHR_RETRY_SECONDS": "5",
         **inherited,
         **_settings_variables(settings),
         **stage_environment(settings),
