@@ -40,7 +40,9 @@ lock: env ## Compile the hashed requirements lock
 	  --override requirements/overrides.txt requirements/requirements.in -o requirements/requirements.lock
 
 docs: env ## Regenerate the data dictionary from the catalogue of a fresh warehouse
-	@$(BIN)/python -m jobs.warehouse.dictionary >docs/data-dictionary.md
+	@export FAHR_HOME=$$(mktemp -d) && trap '$(BIN)/fahr warehouse stop >/dev/null; rm -rf $$FAHR_HOME' EXIT && \
+	  $(BIN)/python -m jobs.warehouse.dictionary >$$FAHR_HOME/dictionary.md && \
+	  cp $$FAHR_HOME/dictionary.md docs/data-dictionary.md
 
 demo-weights: env ## Train the demo networks on drawn faces (about an hour and a half on one core)
 	@$(BIN)/python -m model.training.demo --out model/weights/fahr-demo-1

@@ -58,7 +58,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_", "FAHR_"))}
     inherited |= {name: os.environ[name] for name in SETTINGS_OF_THE_DAGS if name in os.environ}
     return {
-        "FAHR_TRAINING_SCHEDULE", "FAHR_TRAINING_OPTIONS", "FAHR_RETRY_SECONDS": "5",
+        "FAHR_RETRY_SECONDS": "5",
         **inherited,
         **_settings_variables(settings),
         **stage_environment(settings),

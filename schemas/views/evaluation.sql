@@ -12,3 +12,4 @@ WINDOW latest AS (
 );
 COMMENT ON VIEW fahr.evaluation IS 'Every evaluation of a model on photos it was not trained on. Research use only, not for care.';
 COMMENT ON COLUMN fahr.evaluation.is_latest IS 'True for the latest evaluation of this kind of this model.';
+COMMENT ON COLUMN fahr.evaluation.run_id IS 'Run that evaluated.';
