@@ -19,6 +19,7 @@ from jobs.evaluation.errors import NothingToEvaluate
 from jobs.landing import landing_partition
 from jobs.sources.base import PhotoUnreadable
 from jobs.sources.files import FolderReader
+from jobs.warehouse.synthetic import is_synthetic
 from model.release import ModelRelease
 
 PEOPLE_AT_A_TIME = 8
@@ -64,7 +65,7 @@ def warehouse_photographs(
             "most_people": most_people,
         }
         rows = [row._asdict() for row in connection.execute(_ONE_DAY_EACH, asked)]
-        is_synthetic = bool(connection.execute(_IS_DEMO).scalar_one())
+        is_demo = is_synthetic(connection)
     if not rows:
         raise NothingToEvaluate(
             f"No accepted photo is of a person that {release.model_id} was not trained on.",
@@ -76,7 +77,7 @@ def warehouse_photographs(
     return Photographs(
         data=f"Accepted photos of {len(days)} people of this warehouse, up to {night}, none of whom taught the model.",
         sha256=_fingerprint([row["content_sha256"] for row in rows]),
-        is_synthetic=is_synthetic,
+        is_synthetic=is_demo,
         count=len(days),
         read=lambda: _read_landed(landing, list(days.values())),
     )
@@ -211,9 +212,4 @@ _ONE_DAY_EACH = text(
     SELECT person_id, photo_id, content_sha256, landing_run_id FROM numbered WHERE number <= 2
     ORDER BY sha256(person_id::text::bytea), person_id, photo_id
     """
-)
-
-_IS_DEMO = text(
-    "SELECT EXISTS (SELECT FROM pg_class AS relation JOIN pg_namespace AS namespace"
-    " ON namespace.oid = relation.relnamespace WHERE nspname = 'demo' AND relname = 'hospital')"
 )

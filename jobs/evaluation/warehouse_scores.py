@@ -13,6 +13,7 @@ from jobs.evaluation.errors import NothingToEvaluate
 from jobs.evaluation.scored import OLDEST_YEARS, YOUNGEST_YEARS, ScoredFaces, chosen_people
 from jobs.risk import load_declaration, model_covariates
 from jobs.risk_people import check_tables, complete_cases, read_people
+from jobs.warehouse.synthetic import is_synthetic
 from model.evaluation.survival import SCORES
 from model.survival.design import Covariate
 from schemas.cohort import LEFT_OUT, Cohort
@@ -55,7 +56,7 @@ def read_warehouse_scores(
         check_tables(connection, declaration)
         photos, left_out = _photos(connection, model, night)
         people = _people(connection, model, declaration, night)
-        is_synthetic = bool(connection.execute(_IS_DEMO).scalar_one())
+        is_demo = is_synthetic(connection)
     if photos.empty:
         gone = ", ".join(f"{reason} {count}" for reason, count in left_out.items() if count) or "none was scored"
         raise NothingToEvaluate(
@@ -72,7 +73,7 @@ def read_warehouse_scores(
         model=model,
         data=f"Published scores of this warehouse, photos up to {night}; survival of the cohort"
         f" {declaration.declared.cohort}.",
-        is_synthetic=is_synthetic,
+        is_synthetic=is_demo,
         photos=photos,
         people=people,
         clinical=clinical_covariates(declaration),
@@ -191,9 +192,4 @@ _SESSIONS = text(
     FROM fahr.session_score_unseen
     WHERE model_id = :model_id AND preprocessing_id = :preprocessing_id AND person_id IS NOT NULL
     """
-)
-
-_IS_DEMO = text(
-    "SELECT EXISTS (SELECT FROM pg_class AS relation JOIN pg_namespace AS namespace"
-    " ON namespace.oid = relation.relnamespace WHERE nspname = 'demo' AND relname = 'hospital')"
 )

@@ -16,6 +16,7 @@ from jobs.landing import landing_partition
 from jobs.score import LARGEST_SPLIT_BYTES, TASKS_PER_CORE
 from jobs.training.listing import LabelledPhoto, Listing, Refusals
 from jobs.training.splits import SplitRecipe
+from jobs.warehouse.synthetic import is_synthetic
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -59,9 +60,9 @@ def warehouse_listing(engine: Engine, *, landing: Path, night: date, recipe: Spl
                     fold=fold,
                 )
             )
-        is_synthetic = bool(connection.execute(_IS_DEMO).scalar())
+        is_demo = is_synthetic(connection)
     read = _LandedPhotos(landing, landed_by, sum(photo.byte_count for photo in photos))
-    return Listing(source="warehouse", photos=photos, refused=refused, is_synthetic=is_synthetic, frame=read)
+    return Listing(source="warehouse", photos=photos, refused=refused, is_synthetic=is_demo, frame=read)
 
 
 def _check_tables(connection: Connection) -> None:
@@ -107,11 +108,6 @@ _MAY_READ = text(
             AND has_table_privilege(relation.oid, 'SELECT')
     )
     """
-)
-
-_IS_DEMO = text(
-    "SELECT EXISTS (SELECT FROM pg_class AS relation JOIN pg_namespace AS namespace"
-    " ON namespace.oid = relation.relnamespace WHERE nspname = 'demo' AND relname = 'hospital')"
 )
 
 # Follow-up runs from the photo's day to death or to the end of the observation period the day lies in (or to the night,

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.training.errors import CheckpointNotWritten, TrainingRefused
+from model.training.errors import TrainingRefused
 from model.training.journal import Journal
 from model.training.loop import CHECKPOINT
 from model.training.masked import MaskedAutoencoder, pretrain
@@ -144,8 +144,3 @@ def test_the_rate_rises_and_falls_and_layers_learn_slower_the_deeper_they_lie() 
     assert rates["vit.layers.2.mlp.fc1.weight"] == 0.5 and rates["vit.layers.0.mlp.fc1.weight"] == 0.125
     assert rates["vit.embeddings.cls_token"] == 0.0625
     assert decays["head.weight"] == 0.3 and decays["head.bias"] == 0.0 and decays["vit.embeddings.cls_token"] == 0.0
-
-
-def test_the_limit_on_file_size_is_the_child_s_alone() -> None:
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
-    assert issubclass(CheckpointNotWritten, Exception)
