@@ -159,9 +159,13 @@ def _landed_bytes(spark: SparkSession, landing: Path, pending: Sequence[PendingP
     split = max(2**20, min(LARGEST_SPLIT_BYTES, total // (TASKS_PER_CORE * spark.sparkContext.defaultParallelism)))
     spark.conf.set("spark.sql.files.maxPartitionBytes", str(split))
     partitions = sorted({str(landing_partition(landing, photo.landing_run_id)) for photo in pending})
-    wanted = spark.createDataFrame([(photo.photo_id,) for photo in pending], "photo_id long")
-    landed = spark.read.parquet(*partitions)
-    return landed.join(F.broadcast(wanted), "photo_id", "left_semi").select("content_sha256", "content")
+    # A photo that was landed twice lies in two partitions, both of which may be read: only its last landing counts.
+    wanted = spark.createDataFrame(
+        [(photo.photo_id, str(photo.landing_run_id)) for photo in pending], "photo_id long, pull string"
+    )
+    landed = spark.read.option("basePath", str(landing)).parquet(*partitions)
+    landed = landed.withColumn("pull", F.col("pull").cast("string"))
+    return landed.join(F.broadcast(wanted), ["photo_id", "pull"], "left_semi").select("content_sha256", "content")
 
 
 def _counts(folder: Path, pending: Sequence[PendingPhoto]) -> dict[str, int]:

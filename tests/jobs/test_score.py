@@ -52,7 +52,7 @@ def _land(settings, engine, owner_engine, spark, photos: dict[str, bytes]) -> No
         connection.execute(
             text(
                 "INSERT INTO fahr.validation_v1 SELECT photo_id, content_sha256, true, NULL, '{}', :night, run_id"
-                " FROM fahr.photo_v1"
+                " FROM fahr.photo_v1 ON CONFLICT DO NOTHING"
             ),
             {"night": NIGHT},
         )
@@ -92,6 +92,24 @@ def test_the_stage_gives_what_the_scorer_gives_and_a_reason_for_the_rest(
         [outcome.face_survival_log_risk for outcome in alone],
         atol=1e-3,
     )
+
+
+def test_a_photo_landed_again_is_scored_once_although_both_its_landings_are_read(
+    settings, engine, owner_engine, spark, release
+):
+    settings = settings.model_copy(update={"model": str(release.folder)})
+    _land(settings, engine, owner_engine, spark, {"changed": _face(1), "waiting": _face(2)})
+    (settings.share / "changed.jpg").write_bytes(_face(3))
+    with owner_engine.begin() as connection:
+        connection.execute(
+            text("UPDATE hospital.photo_manifest SET registered_at = '2026-03-01 11:00' WHERE photo_key = 'changed'")
+        )
+    _land(settings, engine, owner_engine, spark, {})
+    counts = score(settings=settings, engine=engine, spark=spark, night=NIGHT)
+    assert counts == {"pending": 2, "scored": 2, "rejected": 0, "failed": 0}
+    with engine.connect() as connection:
+        listed = connection.execute(text("SELECT content_sha256 FROM fahr.photo_v1")).scalars().all()
+    assert sorted(row["content_sha256"] for row in _staged(settings)) == sorted(listed)
 
 
 def test_the_model_is_registered_as_the_current_one(settings, engine, owner_engine, spark, release, tmp_path):
