@@ -20,6 +20,7 @@ from torch import Tensor
 from model.network import BiomarkerNetwork
 from model.parity import FACES_NEEDED, record_parity
 from model.release import ModelRelease, save_release
+from model.training.augment import Augmentation
 from model.training.crops import Crops, cached_crops
 from model.training.face_set import TRAIN, VALIDATION, ArraySource, FaceLabels
 from model.training.masked import MaskedAutoencoder, pretrain, reconstructions
@@ -57,19 +58,22 @@ class DemoRecipe:
 
 
 def _recipe(epochs: int, peak_rate: float, seed: int) -> Recipe:
-    return Recipe(epochs, peak_rate, layer_decay=0.9, drop_path=0.05, precision="bfloat16", seed=seed)
+    return Recipe(epochs, peak_rate, layer_decay=0.9, precision="bfloat16", seed=seed)
 
+
+DEMO_AUGMENTATION = Augmentation(brightness=0.05, contrast=0.05, colour=0.02, noise_sd=0.0, hidden_share=0.0)
+"""Little, for each training photo is of another person and drawn under conditions of its own."""
 
 DEMO = DemoRecipe(
     people=24_000,
     validation_people=1_000,
     held_out_people=1_200,
     held_out_photos_each=3,
-    batch=128,
+    batch=64,
     size=SIZES["tiny"],
-    face=Recipe(epochs=6, peak_rate=8e-4, warm_up_share=0.05, precision="bfloat16", checkpoint_steps=500),
-    age=AgeRecipe(broad=_recipe(14, 1e-3, 0), balanced=_recipe(8, 4e-4, 1)),
-    survival=SurvivalRecipe(_recipe(5, 4e-4, 2)),
+    face=Recipe(epochs=3, peak_rate=8e-4, warm_up_share=0.05, precision="bfloat16", checkpoint_steps=500),
+    age=AgeRecipe(broad=_recipe(8, 8e-4, 0), balanced=_recipe(3, 2e-4, 1), augmentation=DEMO_AUGMENTATION),
+    survival=SurvivalRecipe(_recipe(3, 3e-4, 2), augmentation=DEMO_AUGMENTATION),
 )
 
 

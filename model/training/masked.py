@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,9 @@ class MaskedAutoencoder(nn.Module):
                 norm_pix_loss=True,
             )
         )
+        # The library leaves them at zero when a network is built anew, and without them no patch knows its place.
+        for embeddings in (self.mae.vit.embeddings.position_embeddings, self.mae.decoder.decoder_pos_embed):
+            embeddings.data.copy_(sine_positions(embeddings.shape[-1], math.isqrt(self.patches)))
 
     @property
     def patches(self) -> int:
@@ -74,6 +78,23 @@ class MaskedAutoencoder(nn.Module):
         hidden = said.mask[..., None].expand_as(patches)
         painted = torch.where(hidden > 0, said.logits.float() * spread + mean, patches)
         return self.mae.unpatchify(painted), self.mae.unpatchify(hidden.contiguous())
+
+
+def sine_positions(width: int, side: int) -> Tensor:
+    """(1, 1 + side * side, width) fixed positions: zeros for [CLS]; else half the width tells the column, half the row.
+
+    Each as sines and cosines of the coordinate over frequencies 1 / 10000^(2i / (width / 2)), as He et al.'s code does.
+    Raises ValueError where the width is no multiple of four.
+    """
+    if width % 4:
+        raise ValueError("positions need a width that is a multiple of four")
+    frequencies = 10_000.0 ** -(torch.arange(width // 4, dtype=torch.float64) / (width // 4))
+    row, column = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    told = []
+    for coordinate in (column.flatten(), row.flatten()):
+        angles = coordinate[:, None] * frequencies[None, :]
+        told += [angles.sin(), angles.cos()]
+    return torch.cat([torch.zeros(1, width, dtype=torch.float64), torch.cat(told, dim=1)])[None].float()
 
 
 def published_recipe(epochs: int, faces_a_step: int, **changes: Any) -> Recipe:
