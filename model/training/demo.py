@@ -120,14 +120,11 @@ def train_demo(out: Path, work: Path, recipe: DemoRecipe, *, processes: int = 1)
     log.info("%d of %d training faces found", len(faces.labels), recipe.people)
     face = train_face(faces, recipe, work / "face")
     age = train_age(faces, face.encoder_state(), recipe, work / "age")
-    survival, c_index = train_survival(faces, age, recipe, work / "survival")
-    return save(
-        out,
-        age,
-        survival,
-        f"{recipe.people} drawn people, one photo each, seed {SEED}; pre-trained, then fine-tuned on the same",
-        {"out_of_fold_c_index": round(c_index, 4)},
-    )
+    survival = train_survival(faces, age, recipe, work / "survival" / "whole")
+    told = f"{recipe.people} drawn people, one photo each, seed {SEED}; pre-trained, then fine-tuned on the same"
+    save(out, age, survival, told, {})
+    c_index = out_of_fold_c_index(faces, age, recipe, work / "survival")
+    return save(out, age, survival, told, {"out_of_fold_c_index": round(c_index, 4)})
 
 
 def training_faces(people: People, crops: Crops, recipe: DemoRecipe) -> TrainingFaces:
@@ -166,21 +163,19 @@ def train_age(
     return network
 
 
-def train_survival(
-    faces: TrainingFaces, age: BiomarkerNetwork, recipe: DemoRecipe, folder: Path
-) -> tuple[BiomarkerNetwork, float]:
-    """FaceSurvival from FaceAge's encoder, and the C-index of the training people's out-of-fold log-risks."""
-    rows, encoder = faces.rows(TRAIN), age.vit.state_dict()
+def train_survival(faces: TrainingFaces, age: BiomarkerNetwork, recipe: DemoRecipe, folder: Path) -> BiomarkerNetwork:
+    """FaceSurvival, from FaceAge's encoder."""
+    network = _survival_start(age, recipe)
+    rows = faces.rows(TRAIN)
+    fine_tune_survival(network, faces.labels, rows, faces.source_of, faces.validation, recipe.survival, folder)
+    return network
 
-    def start() -> BiomarkerNetwork:
-        return starting_network(recipe.size.encoder, encoder, mean=0.0, sd=1.0, seed=SEED + 1)
 
-    network = start()
-    fine_tune_survival(
-        network, faces.labels, rows, faces.source_of, faces.validation, recipe.survival, folder / "whole"
-    )
+def out_of_fold_c_index(faces: TrainingFaces, age: BiomarkerNetwork, recipe: DemoRecipe, folder: Path) -> float:
+    """C-index of the training people's log-risks, each from a network that the others taught."""
+    rows = faces.rows(TRAIN)
     honest = out_of_fold(
-        start,
+        lambda: _survival_start(age, recipe),
         faces.labels,
         rows,
         faces.source_of,
@@ -190,7 +185,11 @@ def train_survival(
         folder,
     )
     c_index = concordance(honest, faces.labels.followup_days[rows], faces.labels.died[rows])
-    return network, c_index if c_index is not None else float("nan")
+    return c_index if c_index is not None else float("nan")
+
+
+def _survival_start(age: BiomarkerNetwork, recipe: DemoRecipe) -> BiomarkerNetwork:
+    return starting_network(recipe.size.encoder, age.vit.state_dict(), mean=0.0, sd=1.0, seed=SEED + 1)
 
 
 def save(
