@@ -44,7 +44,7 @@ docs: env ## Regenerate the data dictionary from the catalogue of a fresh wareho
 	  $(BIN)/python -m jobs.warehouse.dictionary >$$FAHR_HOME/dictionary.md && \
 	  cp $$FAHR_HOME/dictionary.md docs/data-dictionary.md
 
-demo-weights: env ## Train the demo networks on drawn faces (about an hour and a half on one core)
+demo-weights: env ## Train the demo networks on drawn faces (half an hour or more)
 	@$(BIN)/python -m model.training.demo --out model/weights/fahr-demo-1
 
 clean: ## Stop the embedded warehouse and remove everything the product wrote here

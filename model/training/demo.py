@@ -43,7 +43,7 @@ FOLDS = 3
 
 @dataclass(frozen=True, slots=True)
 class DemoRecipe:
-    """All of it. Numbers are ours: few epochs at high rates, for a small network and one CPU core."""
+    """All of it. Numbers are ours: few epochs at high rates, for a small network and a CPU."""
 
     people: int
     validation_people: int
