@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from opened_page import Opened
 from scored_hospital import MODEL_ID, REFUSED, fill_hospital
 from sqlalchemy import Engine, text
 
@@ -16,37 +14,6 @@ from jobs.demo.population import CANARY, DEMO_NIGHT
 from jobs.report import report
 from jobs.risk import risk
 from jobs.settings import Settings
-
-CHROMIUM = Path("/usr/bin/chromium")
-QUIET = (
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--no-first-run", "--disable-dev-shm-usage",
-)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield browser
-        browser.close()
-
-
-class Opened:
-    """A page with everything it complained about and asked for."""
-
-    def __init__(self, browser: Browser, path: Path) -> None:
-        self.page: Page = browser.new_page(viewport={"width": 1100, "height": 900})
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.url = path.as_uri()
-        self.page.goto(self.url)
-
-    def words(self, selector: str) -> str:
-        return re.sub(r"\s+", " ", self.page.inner_text(selector))
 
 
 def write(settings: Settings, engine: Engine, night=DEMO_NIGHT) -> Path:

@@ -7,8 +7,8 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from evaluation_browser import Opened
 from landed import land, photo
+from opened_page import Opened
 from PIL import Image
 from sqlalchemy import text
 from test_chosen_photographs import accept

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import pytest
-from evaluation_browser import Opened
+from opened_page import Opened
 from sqlalchemy import text
 
 from jobs.evaluation.findings import Evaluation, Figure, Finding

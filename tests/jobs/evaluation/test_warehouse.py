@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from evaluation_browser import Opened
+from opened_page import Opened
 from scored_hospital import MODEL_ID, fill_hospital
 from sqlalchemy import text
 from typer.testing import CliRunner

@@ -1,4 +1,4 @@
-"""An evaluation's page in a headless Chromium, with everything it complained about and asked for."""
+"""A page of ours in a headless Chromium, with everything it complained about and asked for."""
 
 from __future__ import annotations
 
