@@ -61,7 +61,7 @@ def main() -> None:
     """Parse; then measure, print and write, bench by bench."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("benches", nargs="*", metavar="BENCH", help=f"any of {', '.join(BENCHES)}; default: all")
-    parser.add_argument("--photos", type=int, default=512, help="photographs for the Spark stage and the ceiling")
+    parser.add_argument("--photos", type=int, default=1024, help="photographs for the Spark stage and the ceiling")
     parser.add_argument("--obvious-photos", type=int, default=64, help="photographs for the (slow) obvious script")
     parser.add_argument("--rounds", type=int, default=3, help="times each contender runs, in turn")
     parser.add_argument("--crops", type=int, default=20_000, help="crops that the reader of training data reads")

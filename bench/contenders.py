@@ -12,7 +12,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 
 from bench.photographs import BenchPhoto, photo_run_id
 from jobs.landing import landing_partition
+from jobs.spark_conf import SCORING_ALLOCATOR
 from model.scorer import Precision
 
 BATCH_SIZE = 16
@@ -49,17 +50,18 @@ class Measured:
 def ceiling(partition: Path, release: Path, cores: int, *, dtype: Precision = "auto") -> Measured:
     """The product's functions in a plain loop, a process a core; networks loaded and warm before the clock starts.
 
-    `dtype` "auto" is what the scoring stage takes.
+    `dtype` "auto" is what the scoring stage takes, and its memory allocator is set as there.
     """
     context = multiprocessing.get_context("spawn")
     files = sorted(partition.glob("*.parquet"))
     pipes, workers = [], []
-    for core in range(cores):
-        ours, theirs = context.Pipe()
-        workers.append(context.Process(target=_plain_loop, args=(theirs, files, core, cores, release, dtype)))
-        workers[-1].start()
-        theirs.close()  # so that a worker that dies ends the wait for its answer
-        pipes.append(ours)
+    with _environment(SCORING_ALLOCATOR):
+        for core in range(cores):
+            ours, theirs = context.Pipe()
+            workers.append(context.Process(target=_plain_loop, args=(theirs, files, core, cores, release, dtype)))
+            workers[-1].start()
+            theirs.close()  # so that a worker that dies ends the wait for its answer
+            pipes.append(ours)
     for pipe in pipes:
         pipe.recv()
     started = time.perf_counter()
@@ -72,6 +74,18 @@ def ceiling(partition: Path, release: Path, cores: int, *, dtype: Precision = "a
     for worker in workers:
         worker.join()
     return Measured(photos=len(ages), seconds=seconds, face_ages=ages)
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Variables that processes started meanwhile inherit; for this one they come too late."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _plain_loop(
@@ -171,7 +185,7 @@ def spark_stage(
     settings = load_settings()
     model = locate_release(settings, str(release))
     run_id = photo_run_id(len(photos))
-    pending = [PendingPhoto(photo.photo_id, photo.content_sha256, photo.byte_count, run_id) for photo in photos]
+    pending = [PendingPhoto(photo.photo_id, photo.content_sha256, run_id) for photo in photos]
 
     def job(some: Sequence[PendingPhoto]) -> Measured:
         folder = settings.staged / f"bench={uuid4()}"

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fahr.score")
 
-LARGEST_SPLIT_BYTES = 64 * 2**20
-TASKS_PER_CORE = 4
+SMALLEST_SPLIT_BYTES, LARGEST_SPLIT_BYTES = 2 * 2**20, 64 * 2**20
+TASKS_PER_CORE = 8
 """Enough tasks that no core waits long for the last one; few enough that their start costs nothing."""
 
 
@@ -39,7 +39,6 @@ class PendingPhoto:
 
     photo_id: int
     content_sha256: str
-    byte_count: int
     landing_run_id: UUID
 
 
@@ -125,7 +124,7 @@ def stage_scores(frame: DataFrame, *, settings: Settings, release: ModelRelease,
 _PENDING = text(
     """
     SELECT DISTINCT ON (photo.content_sha256)
-           photo.photo_id, photo.content_sha256, photo.byte_count, photo.landing_run_id
+           photo.photo_id, photo.content_sha256, photo.landing_run_id
     FROM fahr.photo_v1 AS photo
     JOIN fahr.validation_v1 AS decision USING (photo_id, content_sha256)
     LEFT JOIN fahr.face_score_v1 AS score
@@ -152,18 +151,22 @@ def _pending(connection: Connection, release: ModelRelease, night: date) -> list
 
 
 def _landed_bytes(spark: SparkSession, landing: Path, pending: Sequence[PendingPhoto]) -> DataFrame:
-    """The bytes of the pending photos, read from their partitions where they lie, in splits that suit their number."""
+    """The bytes of the pending photos, read from their partitions where they lie, in splits that suit the cores.
+
+    A partition is read whole, however few of its photos are pending, so it is its size that is shared out.
+    """
     from pyspark.sql import functions as F
 
-    total = sum(photo.byte_count for photo in pending)
-    split = max(2**20, min(LARGEST_SPLIT_BYTES, total // (TASKS_PER_CORE * spark.sparkContext.defaultParallelism)))
+    partitions = sorted({landing_partition(landing, photo.landing_run_id) for photo in pending})
+    size = sum(file.stat().st_size for partition in partitions for file in partition.glob("*.parquet"))
+    share = size // (TASKS_PER_CORE * spark.sparkContext.defaultParallelism)
+    split = max(SMALLEST_SPLIT_BYTES, min(LARGEST_SPLIT_BYTES, share))
     spark.conf.set("spark.sql.files.maxPartitionBytes", str(split))
-    partitions = sorted({str(landing_partition(landing, photo.landing_run_id)) for photo in pending})
     # A photo that was landed twice lies in two partitions, both of which may be read: only its last landing counts.
     wanted = spark.createDataFrame(
         [(photo.photo_id, str(photo.landing_run_id)) for photo in pending], "photo_id long, pull string"
     )
-    landed = spark.read.option("basePath", str(landing)).parquet(*partitions)
+    landed = spark.read.option("basePath", str(landing)).parquet(*map(str, partitions))
     landed = landed.withColumn("pull", F.col("pull").cast("string"))
     return landed.join(F.broadcast(wanted), ["photo_id", "pull"], "left_semi").select("content_sha256", "content")
 

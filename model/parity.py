@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from model.bfloat16 import compute_in_bfloat16
 from model.errors import WeightsRefused
 from model.manifest import MANIFEST, Bfloat16Parity
-from model.network import Biomarker, BiomarkerNetwork, compute_in_bfloat16
+from model.network import Biomarker, BiomarkerNetwork
 from model.preprocessing import to_network_input
 from model.release import ModelRelease, write_atomically
 

@@ -18,12 +18,13 @@ import torch
 from numpy.typing import NDArray
 
 from model.align import align_face, similarity_to_template
+from model.bfloat16 import compute_in_bfloat16
 from model.decode import decode_photo, refuse_by_header
 from model.detect import DetectedFace, FaceDetector, MtcnnDetector
 from model.exclusions import Exclusion, PhotoExcluded
 from model.header import PhotoHeader, read_header
 from model.judge import refuse_poor_quality, refuse_small_source, sharpness_of, the_face
-from model.network import Biomarker, BiomarkerNetwork, compute_in_bfloat16
+from model.network import Biomarker, BiomarkerNetwork
 from model.parity import parity_holds
 from model.preprocessing import DECODED_SIDE_PX, to_network_input
 from model.release import ModelRelease
@@ -180,7 +181,7 @@ class PhotoScorer:
 
 
 def choose_dtype(device: torch.device, wish: Precision, release: ModelRelease) -> torch.dtype:
-    """Precision of the encoders' matrix products (`model.network.compute_in_bfloat16` says of which).
+    """Precision of the encoders' matrix products (`model.bfloat16` says of which).
 
     "auto" is bfloat16 on a GPU that computes in it. On a CPU it is bfloat16 only where the processor computes in it
     (others emulate it, more slowly than float32) and the release states that its FaceAge then stays close enough to

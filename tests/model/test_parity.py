@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from model.bfloat16 import compute_in_bfloat16
 from model.errors import WeightsRefused
 from model.manifest import MANIFEST
-from model.network import BiomarkerNetwork, NetworkConfig, compute_in_bfloat16
+from model.network import BiomarkerNetwork, NetworkConfig
 from model.parity import (
     FACES_NEEDED,
     PARITY_YEARS,
@@ -52,7 +53,9 @@ def test_what_is_measured_is_what_the_rounded_network_gives(release: ModelReleas
     measured = measure_parity(network, faces, batch_size=4)
     pixels = to_network_input(list(faces))
     exact = network(pixels)
-    assert network.float32_layers is None, "the network that is measured stays as it was"
+    assert all(type(layer) is type(BiomarkerNetwork(SMALL).vit.layers[0]) for layer in network.vit.layers), (
+        "the network that is measured stays as it was"
+    )
     expected = compute_in_bfloat16(network)(pixels) - exact
     np.testing.assert_allclose(measured.differences, expected.numpy(), atol=1e-4)
     np.testing.assert_allclose(measured.outputs, exact.numpy(), atol=1e-4)
