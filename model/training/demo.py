@@ -57,8 +57,8 @@ class DemoRecipe:
     survival: SurvivalRecipe
 
 
-def _recipe(epochs: int, peak_rate: float, seed: int) -> Recipe:
-    return Recipe(epochs, peak_rate, layer_decay=0.9, precision="bfloat16", seed=seed)
+def _recipe(epochs: int, peak_rate: float, seed: int, layer_decay: float = 0.9) -> Recipe:
+    return Recipe(epochs, peak_rate, layer_decay=layer_decay, precision="bfloat16", seed=seed)
 
 
 DEMO_AUGMENTATION = Augmentation(brightness=0.05, contrast=0.05, colour=0.02, noise_sd=0.0, hidden_share=0.0)
@@ -72,7 +72,9 @@ DEMO = DemoRecipe(
     batch=64,
     size=SIZES["tiny"],
     face=Recipe(epochs=3, peak_rate=8e-4, warm_up_share=0.05, precision="bfloat16", checkpoint_steps=500),
-    age=AgeRecipe(broad=_recipe(8, 8e-4, 0), balanced=_recipe(3, 2e-4, 1), augmentation=DEMO_AUGMENTATION),
+    age=AgeRecipe(
+        broad=_recipe(8, 8e-4, 0), balanced=_recipe(12, 8e-4, 1, layer_decay=1.0), augmentation=DEMO_AUGMENTATION
+    ),
     survival=SurvivalRecipe(_recipe(3, 3e-4, 2), augmentation=DEMO_AUGMENTATION),
 )
 
