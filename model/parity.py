@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.bfloat16 import compute_in_bfloat16
+from model.bfloat16 import CentredLinear, compute_in_bfloat16
 from model.errors import WeightsRefused
 from model.manifest import MANIFEST, Bfloat16Parity
 from model.network import Biomarker, BiomarkerNetwork
@@ -62,7 +62,8 @@ def measure_parity(network: BiomarkerNetwork, faces: NDArray[np.uint8], *, batch
     A processor without bfloat16 emulates the same roundings: more slowly, and equal but for the order of sums. The
     network stays as it was. Raises ValueError where it is not float32, WeightsRefused where an output is not finite.
     """
-    if any(weight.dtype != torch.float32 for weight in network.parameters()):
+    rounded_already = any(isinstance(module, CentredLinear) for module in network.modules())
+    if rounded_already or any(weight.dtype != torch.float32 for weight in network.parameters()):
         raise ValueError("parity is measured from a float32 network")
     exact = _outputs(copy.deepcopy(network), faces, batch_size)
     rounded = _outputs(compute_in_bfloat16(copy.deepcopy(network)), faces, batch_size)
