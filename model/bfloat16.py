@@ -55,8 +55,9 @@ class CentredLayer(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(B, T, hidden) -> (B, T, hidden)."""
-        query, key, value = self.projections(self.layernorm_before(hidden)).chunk(3, dim=-1)
-        looked = scaled_dot_product_attention(*(by_head(part, self.heads) for part in (query, key, value)))
+        parts = self.projections(self.layernorm_before(hidden)).chunk(3, dim=-1)
+        query, key, value = (by_head(part, self.heads) for part in parts)
+        looked = scaled_dot_product_attention(query, key, value)
         hidden = self.out(looked.transpose(1, 2).flatten(2)).add_(hidden)
         return self.narrow(gelu(self.widen(self.layernorm_after(hidden)))).add_(hidden)
 

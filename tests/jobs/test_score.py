@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import text
 
 from jobs.errors import ModelRefused
+from jobs.landing import landing_partition
 from jobs.pull import pull
-from jobs.score import score
+from jobs.score import TASKS_PER_CORE, PendingPhoto, _landed_bytes, score
 from model.drawing import draw_face, random_conditions, random_latents
 from model.release import ModelRelease
 from model.scorer import PhotoScorer
@@ -110,6 +114,29 @@ def test_a_photo_landed_again_is_scored_once_although_both_its_landings_are_read
     with engine.connect() as connection:
         listed = connection.execute(text("SELECT content_sha256 FROM fahr.photo_v1")).scalars().all()
     assert sorted(row["content_sha256"] for row in _staged(settings)) == sorted(listed)
+
+
+@pytest.mark.parametrize("pending", [3, 320])
+def test_how_many_tasks_read_a_partition_follows_from_its_size_and_the_cores(settings, spark, pending):
+    pull_id, noise = uuid4(), np.random.default_rng(0)
+    photos = [PendingPhoto(number, f"{number:064x}", pull_id) for number in range(320)]
+    partition = landing_partition(settings.landing, pull_id)
+    partition.mkdir(parents=True)
+    rows = {
+        "photo_id": [photo.photo_id for photo in photos],
+        "content_sha256": [photo.content_sha256 for photo in photos],
+        "content": [noise.bytes(200_000) for _ in photos],
+    }
+    pq.write_table(pa.table(rows), partition / "part-0.parquet", row_group_size=8, compression="none")
+
+    frame = _landed_bytes(spark.session, settings.landing, photos[:pending])
+
+    cores = spark.session.sparkContext.defaultParallelism
+    assert frame.rdd.getNumPartitions() <= TASKS_PER_CORE * cores + 1, "a task costs its start, however little it reads"
+    if pending == 320:
+        photos_of_tasks = frame.rdd.mapPartitions(lambda rows: [sum(1 for _ in rows)]).collect()
+        assert sum(photos_of_tasks) == 320
+        assert max(photos_of_tasks) <= 2 * 320 / len(photos_of_tasks), "no task is left working alone for long"
 
 
 def test_the_model_is_registered_as_the_current_one(settings, engine, owner_engine, spark, release, tmp_path):
