@@ -37,18 +37,21 @@ LARGEST_REMAINDER = 1e-12
 """Twice the log-likelihood that another step could still gain; a fit with more to gain has not converged."""
 
 
-def estimate(columns: Floats, outcome: Outcome, likelihood: PartialLikelihood) -> EfronSums:
+def estimate(
+    columns: Floats, outcome: Outcome, likelihood: PartialLikelihood, *, quick: bool = False
+) -> EfronSums:
     """The partial likelihood at its maximum.
 
     Args:
         columns: standardised design, (terms, rows), in the order of the data.
         outcome: of the same rows.
         likelihood: of both.
+        quick: without lifelines, which takes a twentieth of a second for a hundred rows.
 
     Raises:
         FitRefused: Newton's method did not come to an end, or lifelines gave up.
     """
-    if len(outcome.durations) > LIFELINES_ROWS or outcome.entry is not None:
+    if quick or len(outcome.durations) > LIFELINES_ROWS or outcome.entry is not None:
         return newton(likelihood)
     return _checked(likelihood.at(by_lifelines(columns, outcome)))
 
