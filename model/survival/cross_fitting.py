@@ -63,7 +63,7 @@ def cross_fitted_risk(
     with_interval = [f"{name}{end}" for name in names for end in ("", "_lower", "_upper")]
     between = [time for time in times_years if time not in horizons_years]
     columns = ["log_risk", "log_risk_standard_error", *with_interval, *map(survival_column, between)]
-    predicted = predicted.assign(**dict.fromkeys(columns, np.nan))
+    predicted = predicted.reindex(columns=[*predicted.columns, *columns])
     for fold in np.unique(person_fold):
         left_out = person_fold == fold
         people, others = frame[left_out], frame[~left_out]
