@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -13,10 +13,14 @@ SPLINE = "spline, knots"
 """How the unit of a spline's curved terms begins."""
 
 
-def forest(coefficients: pd.DataFrame, models: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
+def forest(coefficients: pd.DataFrame, models: Iterable[Any]) -> dict[str, Any] | None:
     """Rows of a forest plot by model; None where nothing was fitted.
 
     Splines are left out: no hazard ratio of one of their terms can be read alone.
+
+    Args:
+        coefficients: rows of fahr.risk_coefficient.
+        models: rows of fahr.risk_model, in the order of the plot.
     """
     if coefficients.empty:
         return None

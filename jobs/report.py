@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from sqlalchemy import Engine
@@ -130,11 +131,11 @@ def _calibration(predicted: pd.DataFrame) -> list[dict[str, Any]]:
         return []
     quarters = []
     for quartile, persons in predicted.groupby("quartile"):
-        late = persons["entry_years"].astype(float)
+        late = persons["entry_years"].to_numpy(np.float64)
         curve = kaplan_meier(
             persons["followup_years"].to_numpy(float),
             persons["event"].to_numpy(bool),
-            entry=late.to_numpy() if late.notna().any() else None,
+            entry=None if np.isnan(late).any() else late,
         )
         quarters.append(
             {

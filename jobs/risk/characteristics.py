@@ -85,8 +85,8 @@ def _counts(counts: list[int], total: int | None, small_cell: int) -> list[str]:
             told.append(f"< {small_cell}")
             continue
         shown = round(count / 5) * 5 if hidden else count
-        share = f" ({100 * shown / total:.0f} %)" if total else ""
-        told.append(f"{'≈ ' if hidden else ''}{shown}{share}")
+        share = f" ({100 * shown / total:.0f} %)" if total and count else ""
+        told.append(f"{'≈ ' if hidden and count else ''}{shown}{share}")
     return told
 
 

@@ -97,7 +97,7 @@ def _adjusted(members: pd.DataFrame, cohort: Cohort, covariate: Covariate, model
         frame,
         covariates_of(cohort, model),
         covariate.name,
-        times,
+        times.tolist(),
         columns=replace(columns_of(cohort, model), quick=True),
         person="person_id" if cohort.declared.cluster is not None else None,
         resampling=Resampling(repeats=resampling.repeats, seed=resampling.seed, largest=LARGEST_RESAMPLE),

@@ -45,7 +45,8 @@ def over_time(models: Mapping[str, ModelResult]) -> list[OverTime]:
 def _curve(name: str, fit: CoxFit, members: pd.DataFrame, covariate: Covariate) -> Iterator[Effect]:
     column = members[covariate.column].to_numpy(float)
     median = float(np.median(column))
-    values = np.unique([*np.linspace(*np.quantile(column, SHOWN), VALUES), median])
+    first, last = (float(end) for end in np.quantile(column, SHOWN))
+    values = np.unique([*np.linspace(first, last, VALUES), median])
     curve = effect_curve(fit, covariate.name, values, median)
     for value, ratio, lower, upper in zip(values, curve.hazard_ratio, curve.ci_lower, curve.ci_upper, strict=True):
         yield Effect(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +117,8 @@ def _declared_place(cohort: Cohort) -> Callable[[Mapping[Any, Any]], int]:
     return lambda row: names.index(row["contrast"]) if row["contrast"] in names else len(names)
 
 
-def _of_kind(contrasts: pd.DataFrame, *kinds: str) -> list[Mapping[Any, Any]]:
-    return contrasts[contrasts["kind"].isin(kinds)].to_dict("records") if len(contrasts) else []
+def _of_kind(contrasts: pd.DataFrame, *kinds: str) -> Sequence[Mapping[Any, Any]]:
+    return contrasts[contrasts["kind"].isin(kinds)].to_dict("records")
 
 
 def _curves(curves: pd.DataFrame, cohort: Cohort) -> list[tuple[str, Any]]:
@@ -238,7 +238,7 @@ def _tests(diagnostics: pd.DataFrame) -> dict[str, list[Mapping[Any, Any]]]:
     }
 
 
-def _influence(diagnostics: pd.DataFrame, cohort: Cohort) -> list[Mapping[Any, Any]]:
+def _influence(diagnostics: pd.DataFrame, cohort: Cohort) -> Sequence[Mapping[Any, Any]]:
     chosen = diagnostics[diagnostics["model_name"] == cohort.declared.prediction.model]
     return chosen[chosen["diagnostic"] == "largest_dfbetas"].to_dict("records")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from jobs.risk.declared import model_covariates
@@ -46,15 +47,12 @@ def performance(
     found = Measured([], [], [])
     for name, predicted in predictions.items():
         frame = frame_of(members, cohort, declared.models[name])
-        counts = {"persons": len(frame), "events": int(frame["event"].sum())}
         reason = NO_ENTRY if declared.entry is not None else predicted.reason
         if predicted.table is None or reason is not None:
-            found.measured.append(
-                Performance(name, "harrells_c", OF_ALL_HORIZONS, estimate=None, note=reason, **counts)
-            )
+            found.measured.append(_refused(name, "harrells_c", OF_ALL_HORIZONS, frame, reason))
             continue
         judged = Judged.of(frame, predicted.table, cohort)
-        found.measured.extend(_measured(name, judged, cohort))
+        found.measured.extend(_measured(name, frame, judged, cohort))
         found.calibration.extend(_calibration(name, judged))
         if name == declared.prediction.model:
             found.measured.extend(_optimism(name, frame, cohort))
@@ -63,44 +61,38 @@ def performance(
     return found
 
 
-def _measured(name: str, judged: Judged, cohort: Cohort) -> Iterator[Performance]:
+def _measured(name: str, frame: pd.DataFrame, judged: Judged, cohort: Cohort) -> Iterator[Performance]:
     """Everything about everybody; what costs a model fit each time has no bootstrap interval."""
-    resampling = resampling_of(cohort)
-    yield from _findings(name, quick_measures(judged), judged, resampling)
+    yield from _findings(name, quick_measures(judged), judged, resampling_of(cohort))
     yield from _findings(name, slow_measures(judged), judged, Resampling(repeats=0))
-    yield from _slope(name, judged)
-
-
-def _slope(name: str, judged: Judged) -> Iterator[Performance]:
-    """Calibration in the large at each horizon, and the slope, with the intervals they bring along."""
-    counts = {"persons": len(judged.durations), "events": int(judged.events.sum())}
     for horizon, survival in judged.survival.items():
-        metric = "calibration_in_the_large"
-        try:
-            large = calibration_in_the_large(judged.durations, judged.events, survival, horizon)
-        except NotComputable as reason:
-            yield Performance(name, metric, horizon, estimate=None, note=str(reason), **counts)
-            continue
-        note = f"observed {large.observed:.3f}, predicted {large.predicted:.3f}"
-        yield Performance(
-            name, metric, horizon, estimate=large.ratio, lower_95=large.ci_lower, upper_95=large.ci_upper, note=note,
-            **counts,
-        )  # fmt: skip
+        yield _in_the_large(name, frame, judged, horizon, survival)
+    yield _slope(name, frame, judged)
+
+
+def _in_the_large(name: str, frame: pd.DataFrame, judged: Judged, horizon: float, survival: np.ndarray) -> Performance:
+    metric = "calibration_in_the_large"
+    try:
+        large = calibration_in_the_large(judged.durations, judged.events, survival, horizon)
+    except NotComputable as reason:
+        return _refused(name, metric, horizon, frame, str(reason))
+    note = f"observed {large.observed:.3f}, predicted {large.predicted:.3f}"
+    return _of(frame, name, metric, horizon, large.ratio, note=note, lower=large.ci_lower, upper=large.ci_upper)
+
+
+def _slope(name: str, frame: pd.DataFrame, judged: Judged) -> Performance:
     last = tuple(judged.survival)[-1]
     try:
         slope = calibration_slope(judged.durations, judged.events, judged.survival[last])
     except NotComputable as reason:
-        yield Performance(name, "calibration_slope", OF_ALL_HORIZONS, estimate=None, note=str(reason), **counts)
-        return
-    yield Performance(
-        name, "calibration_slope", OF_ALL_HORIZONS, estimate=slope.slope, lower_95=slope.ci_lower,
-        upper_95=slope.ci_upper, **counts,
-    )  # fmt: skip
+        return _refused(name, "calibration_slope", OF_ALL_HORIZONS, frame, str(reason))
+    return _of(
+        frame, name, "calibration_slope", OF_ALL_HORIZONS, slope.slope, lower=slope.ci_lower, upper=slope.ci_upper
+    )
 
 
 def _optimism(name: str, frame: pd.DataFrame, cohort: Cohort) -> Iterator[Performance]:
     """What the model seems to do on its own persons, and by how much it flatters itself (Harrell's bootstrap)."""
-    counts = {"persons": len(frame), "events": int(frame["event"].sum())}
     metrics = ("apparent_c", "c_optimism", "corrected_c", "corrected_slope")
     model = cohort.declared.models[name]
     if not cohort.declared.resampling.repeats:
@@ -114,14 +106,41 @@ def _optimism(name: str, frame: pd.DataFrame, cohort: Cohort) -> Iterator[Perfor
             resampling=resampling_of(cohort),
         )
     except (FitRefused, NotComputable) as reason:
-        yield from (
-            Performance(name, metric, OF_ALL_HORIZONS, estimate=None, note=str(reason), **counts) for metric in metrics
-        )
+        yield from (_refused(name, metric, OF_ALL_HORIZONS, frame, str(reason)) for metric in metrics)
         return
     told = (found.apparent_c, found.c_optimism, found.corrected_c, found.corrected_slope)
     for metric, estimate in zip(metrics, told, strict=True):
         note = None if metric == "apparent_c" else f"mean of {found.draws} bootstrap draws"
-        yield Performance(name, metric, OF_ALL_HORIZONS, estimate=estimate, note=note, **counts)
+        yield _of(frame, name, metric, OF_ALL_HORIZONS, estimate, note=note)
+
+
+def _of(
+    frame: pd.DataFrame,
+    name: str,
+    metric: str,
+    horizon: float | None,
+    estimate: float | None,
+    *,
+    note: str | None = None,
+    lower: float | None = None,
+    upper: float | None = None,
+) -> Performance:
+    """A number about everybody in `frame`."""
+    return Performance(
+        model_name=name,
+        metric=metric,
+        horizon_years=horizon,
+        persons=len(frame),
+        events=int(frame["event"].sum()),
+        estimate=estimate,
+        lower_95=lower,
+        upper_95=upper,
+        note=note,
+    )
+
+
+def _refused(name: str, metric: str, horizon: float | None, frame: pd.DataFrame, reason: str | None) -> Performance:
+    return _of(frame, name, metric, horizon, None, note=reason)
 
 
 def _by_group(name: str, frame: pd.DataFrame, judged: Judged, cohort: Cohort) -> Iterator[Performance]:
