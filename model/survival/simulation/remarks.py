@@ -1,0 +1,6 @@
+"""What to make of the numbers."""
+
+from __future__ import annotations
+
+REMARKS = """
+"""
