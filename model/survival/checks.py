@@ -9,6 +9,7 @@ import numpy as np
 
 from model.survival.design import Term
 from model.survival.errors import FitRefused
+from model.survival.partial_likelihood import weighted_products
 
 FEWEST_EVENTS_PER_TERM = 2
 """Below this the model is refused (ours)."""
@@ -129,12 +130,12 @@ def _within(matrix: np.ndarray, terms: tuple[Term, ...], strata: np.ndarray) -> 
 
 
 def _check_collinearity(centred: np.ndarray, terms: tuple[Term, ...]) -> None:
-    # The triangle of a QR decomposition has the singular values of the matrix, and only (terms, terms) numbers.
-    triangle = np.linalg.qr(centred / np.sqrt((centred**2).mean(axis=0)), mode="r")
-    _, singular, right = np.linalg.svd(triangle)
-    smallest = singular[-1] if len(singular) == len(terms) else 0.0
-    if smallest < SMALLEST_SINGULAR_SHARE * singular[0]:
-        involved = [term.name for term, weight in zip(terms, right[-1], strict=True) if abs(weight) > 0.1]
+    # The eigenvalues of the correlations are the squared singular values of the standardised columns.
+    products = weighted_products(centred.T, np.ones(len(centred)))
+    lengths = np.sqrt(np.diag(products))
+    squared, vectors = np.linalg.eigh(products / np.outer(lengths, lengths))
+    if squared[0] < SMALLEST_SINGULAR_SHARE**2 * squared[-1]:
+        involved = [term.name for term, weight in zip(terms, vectors[:, 0], strict=True) if abs(weight) > 0.1]
         raise FitRefused(f"collinear: {', '.join(involved)} determine each other")
 
 

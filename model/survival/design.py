@@ -96,7 +96,7 @@ class Design:
         """
         columns = [column for learnt in self.learnt for column in _columns(learnt, frame)]
         columns += [columns[one] * columns[other] for one, other in self._products]
-        return np.column_stack(columns) if columns else np.empty((len(frame), 0))
+        return np.array(columns).T if columns else np.empty((len(frame), 0))
 
     def columns_of(self, name: str, values: np.ndarray) -> np.ndarray:
         """The columns of one covariate at some values of its column, as for persons; (values, terms of the covariate).

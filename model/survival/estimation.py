@@ -37,9 +37,7 @@ LARGEST_REMAINDER = 1e-12
 """Twice the log-likelihood that another step could still gain; a fit with more to gain has not converged."""
 
 
-def estimate(
-    columns: Floats, outcome: Outcome, likelihood: PartialLikelihood, *, quick: bool = False
-) -> EfronSums:
+def estimate(columns: Floats, outcome: Outcome, likelihood: PartialLikelihood, *, quick: bool = False) -> EfronSums:
     """The partial likelihood at its maximum.
 
     Args:

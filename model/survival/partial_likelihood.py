@@ -17,6 +17,9 @@ import numpy as np
 
 from model.survival.risk_sets import Floats, RiskSets
 
+BLOCK = 4096
+"""Rows of a matrix product taken at a time."""
+
 
 class PartialLikelihood:
     """The partial likelihood of a data set, as a function of the coefficients."""
@@ -28,7 +31,7 @@ class PartialLikelihood:
             columns: (terms, rows), in the order of the data; best standardised, for the rounding's sake.
             risk_sets: of the same rows.
         """
-        self.columns = np.ascontiguousarray(columns[:, risk_sets.order])
+        self.columns = np.take(columns, risk_sets.order, axis=1)
         self.risk_sets = risk_sets
 
     def at(self, beta: Floats) -> EfronSums:
@@ -67,10 +70,10 @@ class EfronSums:
         self.relative = np.where(risk_sets.ever_at_risk, np.exp(np.minimum(centred, 0.0)), 0.0)
         self.theta = risk_sets.weights * self.relative
         self.at_risk = risk_sets.sum_at_risk(self.theta)
-        slot = risk_sets.slot_moment
-        self.denominators = self.at_risk[slot]
-        if risk_sets.tied:
-            self.denominators = self.denominators - risk_sets.slot_share * risk_sets.sum_of_deaths(self.theta)[slot]
+        self._dying = risk_sets.sum_of_deaths(self.theta)
+        self.denominators = self.at_risk[risk_sets.slot_moment]
+        if len(risk_sets.tied_moments):
+            self.denominators -= risk_sets.slot_share * self._dying[risk_sets.slot_moment]
         dead = risk_sets.dead
         with np.errstate(divide="ignore", invalid="ignore"):
             log_likelihood = risk_sets.weights[dead] @ centred[dead] - risk_sets.slot_weight @ np.log(self.denominators)
@@ -79,12 +82,12 @@ class EfronSums:
     @cached_property
     def increments(self) -> Floats:
         """Efron's increments of the cumulative hazard, of a row with relative risk 1, (moments,)."""
-        return self._increments(None)
+        return self.risk_sets.sum_of_slots(self.risk_sets.slot_weight / self.denominators)
 
     @cached_property
     def hazard(self) -> Floats:
         """Cumulative hazard each row was exposed to, of a row with relative risk 1, (rows,)."""
-        return self._hazard(None)
+        return self._hazard(1.0)
 
     @cached_property
     def score(self) -> Floats:
@@ -93,41 +96,32 @@ class EfronSums:
         return gradient
 
     @cached_property
-    def slot_means(self) -> Floats:
-        """Mean of each column over the risk set of each slot, (terms, slots)."""
-        products = self.columns * self.theta
-        means = self.risk_sets.sum_at_risk(products)
-        if self.risk_sets.tied:
-            slot = self.risk_sets.slot_moment
-            of_deaths = self.risk_sets.sum_of_deaths(products)
-            means = means[:, slot] - self.risk_sets.slot_share * of_deaths[:, slot]
-        means /= self.denominators
-        return means
-
-    @cached_property
     def information(self) -> Floats:
         """Minus the Hessian of the log-likelihood, (terms, terms)."""
-        return self.weighted_information(None)
+        return self.weighted_information(1.0)
 
-    def weighted_information(self, moment_weights: Floats | None) -> Floats:
+    def weighted_information(self, moment_weights: Floats | float) -> Floats:
         """Sum over moments of the information of each, times a weight of the moment; (terms, terms).
 
         Args:
-            moment_weights: (moments,), of any sign; None: 1 everywhere.
+            moment_weights: of any sign, (moments,), or one for all.
         """
-        exposed = self.theta * (self.hazard if moment_weights is None else self._hazard(moment_weights))
-        slot_weight = self.risk_sets.slot_weight
-        if moment_weights is not None:
-            slot_weight = slot_weight * moment_weights[self.risk_sets.slot_moment]
-        second: Floats = (self.columns * exposed) @ self.columns.T
-        second -= (self.slot_means * slot_weight) @ self.slot_means.T
+        risk_sets, tied = self.risk_sets, self.risk_sets.tied_moments
+        hazard = self.hazard if isinstance(moment_weights, float) else self._hazard(moment_weights)
+        second = weighted_products(self.columns, self.theta * hazard)
+        second -= weighted_products(self._means, risk_sets.weighted_deaths * moment_weights)
+        if len(tied):
+            crossed = (self._means[:, tied] * (self._left * moment_weights)[tied]) @ self._excess.T
+            second += crossed + crossed.T
+            second -= weighted_products(self._excess, (self._left_twice * moment_weights)[tied])
         return (second + second.T) / 2
 
     @cached_property
     def schoenfeld(self) -> Floats:
-        """Schoenfeld's residuals: of each death, its columns less their mean over the risk set; (terms, deaths)."""
-        mean = self.risk_sets.sum_of_slots(self.slot_means) / self.risk_sets.deaths
-        residuals: Floats = self.columns[:, self.risk_sets.dead] - mean[:, self.risk_sets.moment_of_death]
+        """Schoenfeld's residuals: of each death, its columns less their mean over the slots; (terms, deaths)."""
+        risk_sets = self.risk_sets
+        mean = self._minus_excess(self._means, self._left / risk_sets.weighted_deaths)
+        residuals: Floats = np.take(self.columns, risk_sets.dead, axis=1) - mean[:, risk_sets.moment_of_death]
         return residuals
 
     def score_residuals(self) -> Floats:
@@ -136,25 +130,67 @@ class EfronSums:
         Under ties a death gives 1/d of its event to each slot, and is at risk in slot l for a share 1 - l/d.
         """
         risk_sets = self.risk_sets
-        per_slot = risk_sets.slot_weight / self.denominators
-        drift = risk_sets.sum_while_at_risk(risk_sets.sum_of_slots(self.slot_means * per_slot))
-        if risk_sets.tied:
-            left = risk_sets.sum_of_slots(self.slot_means * (per_slot * risk_sets.slot_share))
+        squared = risk_sets.sum_of_slots(risk_sets.slot_weight * risk_sets.slot_share / self.denominators**2)
+        drift = risk_sets.sum_while_at_risk(self._minus_excess(self._means * self.increments, squared))
+        if len(risk_sets.tied_moments):
+            left = self._minus_excess(self._means * self._left, self._left_twice)
             drift[:, risk_sets.dead] -= left[:, risk_sets.moment_of_death]
         residuals = self.relative * (drift - self.columns * self.hazard)
         residuals[:, risk_sets.dead] += self.schoenfeld
         return residuals
 
-    def _increments(self, moment_weights: Floats | None) -> Floats:
-        increments = self.risk_sets.sum_of_slots(self.risk_sets.slot_weight / self.denominators)
-        return increments if moment_weights is None else increments * moment_weights
+    # The mean of the columns over slot l of a moment is mu - (l/d) e / c, with mu = S1/S the mean over its whole risk
+    # set and e = D1 - D mu the excess of its deaths over that mean. Sums over slots are then sums over moments.
 
-    def _hazard(self, moment_weights: Floats | None) -> Floats:
+    @cached_property
+    def _means(self) -> Floats:
+        """mu, (terms, moments)."""
+        return self.risk_sets.sum_at_risk(self.columns * self.theta) / self.at_risk
+
+    @cached_property
+    def _excess(self) -> Floats:
+        """e of the moments with several deaths, (terms, tied moments)."""
         risk_sets = self.risk_sets
-        hazard = risk_sets.sum_while_at_risk(self._increments(moment_weights))
-        if risk_sets.tied:
-            already_left = risk_sets.sum_of_slots(risk_sets.slot_weight * risk_sets.slot_share / self.denominators)
-            if moment_weights is not None:
-                already_left = already_left * moment_weights
-            hazard[risk_sets.dead] -= already_left[risk_sets.moment_of_death]
+        of_deaths = risk_sets.sum_of_ties(self.columns, self.theta)
+        return of_deaths - self._means[:, risk_sets.tied_moments] * self._dying[risk_sets.tied_moments]
+
+    @cached_property
+    def _left(self) -> Floats:
+        """Sum over a moment's slots of m (l/d) / c, (moments,)."""
+        return self.risk_sets.sum_of_slots(self.risk_sets.slot_weight * self.risk_sets.slot_share / self.denominators)
+
+    @cached_property
+    def _left_twice(self) -> Floats:
+        """Sum over a moment's slots of m (l/d)^2 / c^2, (moments,)."""
+        share = self.risk_sets.slot_share / self.denominators
+        return self.risk_sets.sum_of_slots(self.risk_sets.slot_weight * share**2)
+
+    def _minus_excess(self, of_moments: Floats, factor: Floats) -> Floats:
+        """(terms, moments) less a factor of the moment times e, where there are ties."""
+        tied = self.risk_sets.tied_moments
+        if not len(tied):
+            return of_moments
+        changed = of_moments.copy()
+        changed[:, tied] -= self._excess * factor[tied]
+        return changed
+
+    def _hazard(self, moment_weights: Floats | float) -> Floats:
+        risk_sets = self.risk_sets
+        hazard = risk_sets.sum_while_at_risk(self.increments * moment_weights)
+        if len(risk_sets.tied_moments):
+            hazard[risk_sets.dead] -= (self._left * moment_weights)[risk_sets.moment_of_death]
         return hazard
+
+
+def weighted_products(columns: Floats, weights: Floats) -> Floats:
+    """Sum over rows of weight x column x column', block by block, so that a block stays in the processor's cache.
+
+    Args:
+        columns: (terms, rows).
+        weights: of any sign, (rows,).
+    """
+    total = np.zeros((len(columns), len(columns)))
+    for start in range(0, columns.shape[1], BLOCK):
+        block = columns[:, start : start + BLOCK]
+        total += (block * weights[start : start + BLOCK]) @ block.T
+    return total
