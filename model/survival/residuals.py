@@ -7,7 +7,6 @@ where many die at one time.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model.survival.partial_likelihood import EfronSums
 from model.survival.risk_sets import Floats, Integers
@@ -41,8 +40,3 @@ def robust_covariance(influence: Floats, clusters: Integers | None) -> Floats:
         influence = np.stack([np.bincount(clusters, weights=row) for row in influence])
     covariance: Floats = influence @ influence.T
     return covariance
-
-
-def clusters_of(codes: NDArray[np.int64]) -> Integers:
-    """Numbers without gaps of whatever codes."""
-    return np.unique(codes, return_inverse=True)[1].astype(np.int64)
