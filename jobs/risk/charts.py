@@ -24,13 +24,12 @@ def calibration_plot(groups: pd.DataFrame, *, title: str) -> Markup:
     x, y = Scale(0, top, LEFT, WIDTH - RIGHT), Scale(0, top, height - BOTTOM, TOP)
     parts = [*axes(x, y, WIDTH, height, "predicted probability", "observed probability")]
     parts.append(line(x(0), y(0), x(top), y(top), "reference"))
-    for group in groups.dropna(subset=["observed"]).itertuples():
-        across = x(group.predicted)
-        if not (pd.isna(group.ci_lower) or pd.isna(group.ci_upper)):
-            parts.append(line(across, y(group.ci_lower), across, y(min(group.ci_upper, top)), "interval-line"))
-        counts = f"{group.persons} persons, {group.events} events"
-        told = f"{counts}: predicted {group.predicted:.2f}, observed {group.observed:.2f}"
-        parts.append(_dot(across, y(group.observed), told))
+    for group in groups.dropna(subset=["observed"]).to_dict("records"):
+        predicted, observed, lower, upper = (group[name] for name in ("predicted", "observed", "ci_lower", "ci_upper"))
+        if not (pd.isna(lower) or pd.isna(upper)):
+            parts.append(line(x(predicted), y(lower), x(predicted), y(min(upper, top)), "interval-line"))
+        counts = f"{group['persons']} persons, {group['events']} events"
+        parts.append(_dot(x(predicted), y(observed), f"{counts}: predicted {predicted:.2f}, observed {observed:.2f}"))
     return svg(WIDTH, height, title, parts)
 
 
@@ -98,12 +97,13 @@ def over_time_plot(periods: pd.DataFrame, estimate: float, *, title: str) -> Mar
     y = Scale(low - margin, high + margin, height - BOTTOM, TOP)
     parts = [*axes(x, y, width, height, "years since index", "log hazard ratio")]
     parts.append(line(x.start, y(estimate), x.end, y(estimate), "reference"))
-    for period, width_of in zip(periods.itertuples(), half, strict=True):
-        across = x((period.from_years + period.to_years) / 2)
-        middle = period.log_hazard_ratio
-        parts.append(line(across, y(middle - width_of), across, y(middle + width_of), "interval-line"))
-        told = f"{period.from_years:.2f} to {period.to_years:.2f} years, {period.events} events: {middle:.2f}"
-        parts.append(_dot(across, y(middle), told))
+    for period, apart in zip(periods.to_dict("records"), half, strict=True):
+        start, end, middle = period["from_years"], period["to_years"], period["log_hazard_ratio"]
+        across = x((start + end) / 2)
+        parts.append(line(across, y(middle - apart), across, y(middle + apart), "interval-line"))
+        parts.append(
+            _dot(across, y(middle), f"{start:.2f} to {end:.2f} years, {period['events']} events: {middle:.2f}")
+        )
     return svg(width, height, title, parts)
 
 

@@ -20,6 +20,7 @@ from schemas.cohort import Cohort
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"$<$", ">": r"$>$", "−": r"$-$", "≈": r"$\approx$",
+    "≤": r"$\le$",
     "–": "--",
 }  # fmt: skip
 
@@ -100,7 +101,7 @@ def _latex_row(cells: tuple[str, ...]) -> str:
 
 
 def _latex(words: str) -> str:
-    return "".join(_SPECIAL.get(letter, letter) for letter in words)
+    return "".join(_SPECIAL.get(letter, letter) for letter in words.replace("<=", "≤"))
 
 
 FORMATS: dict[str, Callable[[Published, Cohort, int], dict[str, str]]] = {"csv": _as_csv, "latex": _as_latex}

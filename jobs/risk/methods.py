@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -93,7 +94,7 @@ def equation(coefficients: pd.DataFrame, strata: tuple[str, ...] = ()) -> str:
     return f"h(t) = {baseline} × exp({told})"
 
 
-def _variable(row: Mapping[str, object]) -> str:
+def _variable(row: Mapping[Any, Any]) -> str:
     if isinstance(row["level"], str):
         return f"[{row['label']} {row['level']}]"
     if str(row["unit"]).startswith("spline"):
