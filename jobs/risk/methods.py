@@ -96,7 +96,7 @@ def equation(coefficients: pd.DataFrame, strata: tuple[str, ...] = ()) -> str:
 
 def _variable(row: Mapping[Any, Any]) -> str:
     if isinstance(row["level"], str):
-        return f"[{row['label']} {row['level']}]"
+        return f"[{row['label']} {row['level'].replace('_', ' ')}]"
     if str(row["unit"]).startswith("spline"):
         bend = str(row["term"]).count("'")
         return f"{row['label']}{bend * chr(0x2032)}"

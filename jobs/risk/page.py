@@ -260,7 +260,7 @@ def _over_time(published: Published, cohort: Cohort) -> list[tuple[str, Any]]:
 
 def _term_words(coefficient: pd.Series) -> str:
     level = coefficient["level"]
-    return f"{coefficient['label']}: {level}" if isinstance(level, str) else str(coefficient["label"])
+    return f"{coefficient['label']}: {level.replace('_', ' ')}" if isinstance(level, str) else str(coefficient["label"])
 
 
 def _equations(published: Published) -> list[tuple[str, str]]:
