@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +33,13 @@ app.add_typer(warehouse, name="warehouse")
 app.add_typer(train_cli.app, name="train")
 app.add_typer(weights_cli.app, name="weights")
 app.add_typer(evaluate_cli.app, name="evaluate")
+
+
+class TableFormat(StrEnum):
+    """What the risk tables can be written as besides the warehouse and the page."""
+
+    csv = "csv"
+    latex = "latex"
 
 
 def _spark_stage(stage: Callable[..., dict[str, int]], name: str, night: date) -> None:
@@ -91,13 +99,38 @@ def nightly(night: NightOption) -> None:
 @app.command()
 def risk(
     night: NightOption,
-    cohort: Annotated[str, typer.Option(help="A cohort under schemas/cohorts.")] = "cancer_photo",
+    cohort: Annotated[
+        str, typer.Option(help="A cohort under schemas/cohorts, or the path of a folder.")
+    ] = "cancer_photo",
+    file_format: Annotated[
+        list[TableFormat], typer.Option("--format", help="Write the main tables as files, too.")
+    ] = [],  # noqa: B006 - typer makes a new list for each call
+    validate: Annotated[
+        str | None, typer.Option(help="Judge a model of --frozen-from on this cohort, and do nothing else.")
+    ] = None,
+    frozen_from: Annotated[str | None, typer.Option(help="The cohort whose prediction model is frozen.")] = None,
 ) -> None:
-    """Fit the Cox models of a cohort and write the risk tables."""
+    """Fit the models of a cohort, write the risk tables and its page; or validate a model on another cohort."""
+    if (validate is None) != (frozen_from is None):
+        raise typer.BadParameter("--validate and --frozen-from go together")
+    if validate is not None and frozen_from is not None:
+        from jobs.risk.validation import validate as validation
+
+        settings, engine = _open()
+        found = validation(settings=settings, engine=engine, night=night, cohort=validate, frozen_from=frozen_from)
+        say("risk validation", found)
+        return
     from jobs.risk import risk as job
+    from jobs.risk.formats import risk_files
+    from jobs.risk.page import risk_page
 
     settings, engine = _open()
     say("risk", job(settings=settings, engine=engine, night=night, cohort=cohort))
+    written = [risk_page(settings=settings, engine=engine, cohort=cohort)]
+    for chosen in file_format:
+        written += risk_files(settings=settings, engine=engine, cohort=cohort, file_format=chosen.value)
+    for path in filter(None, written):
+        typer.echo(f"written: {_shown(path)}")
 
 
 @app.command()

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import platform
 from datetime import date
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from sqlalchemy import Engine
 
 from jobs import report_charts as charts
 from jobs import report_data as data
-from jobs.runs import code_version
+from jobs.forest import forest
+from jobs.pages import render, replace_file, versions_of
 from jobs.settings import Settings
 from model.survival.kaplan_meier import kaplan_meier
 
@@ -43,13 +42,8 @@ def report(*, settings: Settings, engine: Engine, night: date) -> Path:
         engine: warehouse; only views are read.
         night: the night to report.
     """
-    page = _render(_content(engine, night))
-    settings.reports.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = settings.reports / f"night-{night}.html"
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(page, encoding="utf-8")
-    unfinished.replace(path)
-    return path
+    page = render("night_report.html", _content(engine, night))
+    return replace_file(settings.reports / f"night-{night}.html", page)
 
 
 def _content(engine: Engine, night: date) -> dict[str, Any]:
@@ -65,21 +59,8 @@ def _content(engine: Engine, night: date) -> dict[str, Any]:
             "score_charts": _score_charts(scores) if scores else [],
             "risks": [_risk_section(risk) for risk in data.read_risks(connection)],
             "runs": data.read_runs(connection, night),
-            "versions": _versions(data.read_server(connection)),
+            "versions": versions_of(LIBRARIES, data.read_server(connection)),
         }
-
-
-def _render(content: dict[str, Any]) -> str:
-    environment = Environment(
-        loader=PackageLoader("jobs", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"thousands": _thousands, "decimals": _decimals, "p_value": _p_value, "short": _short}
-    style = Markup(environment.loader.get_source(environment, "report.css")[0]) if environment.loader else ""
-    return environment.get_template("night_report.html").render(style=style, **content)
 
 
 def _score_charts(scores: data.Scores) -> list[tuple[str, Markup]]:
@@ -113,17 +94,17 @@ def _score_charts(scores: data.Scores) -> list[tuple[str, Markup]]:
 
 def _risk_section(risk: data.Risk) -> dict[str, Any]:
     """One cohort's part of the page."""
-    forest, biomarkers = risk.coefficients, risk.coefficients
-    if not forest.empty:
-        biomarkers = forest[forest["covariate"].str.startswith(BIOMARKERS)]
-    models = sorted(risk.models, key=lambda model: _size(forest, model["model_name"]))
+    coefficients, biomarkers = risk.coefficients, risk.coefficients
+    if not coefficients.empty:
+        biomarkers = coefficients[coefficients["covariate"].str.startswith(BIOMARKERS)]
+    models = sorted(risk.models, key=lambda model: _size(coefficients, model["model_name"]))
     return {
         "cohort": risk.cohort,
         "analysis_id": risk.analysis_id,
         "counts": risk.run_counts,
         "models": models,
-        "biomarkers": _forest(biomarkers, models),
-        "full": _forest(forest, models),
+        "biomarkers": forest(biomarkers, models),
+        "full": forest(coefficients, models),
         "curves": [
             (
                 _stratifier(str(stratifier)),
@@ -144,37 +125,26 @@ def _size(coefficients: pd.DataFrame, model_name: str) -> tuple[int, str]:
     return terms or len(coefficients) + 1, model_name
 
 
-def _forest(coefficients: pd.DataFrame, models: Any) -> dict[str, Any] | None:
-    """Rows of a forest plot by model, on one axis; None where nothing was fitted."""
-    if coefficients.empty:
-        return None
-    limits = charts.forest_scale(float(coefficients["ci_lower"].min()), float(coefficients["ci_upper"].max()))
-    groups = []
-    for model in models:
-        of_model = coefficients[coefficients["model_name"] == model["model_name"]]
-        rows = [
-            {**row, "picture": charts.forest_row(row["hazard_ratio"], row["ci_lower"], row["ci_upper"], limits)}
-            for row in of_model.to_dict("records")
-        ]
-        if rows:
-            groups.append({"model": model, "rows": rows})
-    return {"groups": groups, "axis": charts.forest_axis(limits)}
-
-
 def _calibration(predicted: pd.DataFrame) -> list[dict[str, Any]]:
     """By quarter of predicted risk: mean predicted survival beside Kaplan-Meier's."""
     if predicted.empty:
         return []
     quarters = []
     for quartile, persons in predicted.groupby("quartile"):
-        curve = kaplan_meier(persons["followup_years"].to_numpy(float), persons["event"].to_numpy(bool))
+        late = persons["entry_years"].to_numpy(np.float64)
+        curve = kaplan_meier(
+            persons["followup_years"].to_numpy(float),
+            persons["event"].to_numpy(bool),
+            entry=None if np.isnan(late).any() else late,
+        )
         quarters.append(
             {
                 "quartile": quartile,
                 "persons": len(persons),
                 "events": int(persons["event"].sum()),
                 "horizons": [
-                    (float(persons[f"survival_{years}_year"].mean()), _survival_at(curve, years)) for years in (1, 3)
+                    (float(persons[f"survival_{years}_year"].astype(float).mean()), _survival_at(curve, years))
+                    for years in (1, 3)
                 ],
             }
         )
@@ -191,32 +161,3 @@ def _survival_at(curve: pd.DataFrame, years: float) -> float | None:
 def _stratifier(name: str) -> str:
     known = {"face_age_quartile": "quarter of FaceAge", "face_survival_quartile": "quarter of FaceSurvival"}
     return known.get(name, name.replace("_", " "))
-
-
-def _versions(server: str) -> dict[str, str]:
-    """What the numbers were made with."""
-    found = {"fahr": code_version(), "Python": platform.python_version(), "PostgreSQL": server}
-    for library in LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            found[library] = "not installed"
-    return found
-
-
-def _thousands(count: int) -> str:
-    return f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
-def _decimals(number: float | None, places: int = 2) -> str:
-    return "–" if number is None or pd.isna(number) else f"{number:.{places}f}".replace("-", "−")
-
-
-def _p_value(p: float | None) -> str:
-    if p is None or pd.isna(p):
-        return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _short(fingerprint: object) -> str:
-    return str(fingerprint)[:8]

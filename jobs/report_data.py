@@ -10,10 +10,13 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, RowMapping, text
 
-from jobs.report_charts import nice_step
+from jobs.chart_parts import nice_step
 
 AGE_BIN_YEARS = 5
 GAP_BIN_YEARS = 2
+
+KAPLAN_MEIER = "method = 'kaplan_meier'"
+"""The curves of the report: as observed, not adjusted."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,9 @@ def read_risks(connection: Connection) -> list[Risk]:
             run_counts=row["counts"],
             models=_of_analysis(connection, "risk_model", row["analysis_id"], "model_name"),
             coefficients=_frame(connection, "risk_coefficient", row["analysis_id"], "model_name, term"),
-            curves=_frame(connection, "survival_curve", row["analysis_id"], "stratifier, stratum, time_years"),
+            curves=_frame(
+                connection, "survival_curve", row["analysis_id"], "stratifier, stratum, time_years", KAPLAN_MEIER
+            ),
             predicted=_predicted(connection, row["analysis_id"]),
         )
         for row in latest
@@ -163,19 +168,24 @@ def _predicted(connection: Connection, analysis_id: str) -> pd.DataFrame:
     return pd.DataFrame(
         _rows(
             connection,
-            "SELECT quartile, survival_1_year, survival_3_year, followup_years, event FROM fahr.patient_risk"
-            " JOIN fahr.cohort_member USING (analysis_id, person_id) WHERE analysis_id = :id ORDER BY person_id",
+            "SELECT quartile, survival_1_year, survival_3_year, followup_years, event, entry_years"
+            " FROM fahr.patient_risk"
+            " JOIN fahr.cohort_member USING (analysis_id, person_id, episode) WHERE analysis_id = :id"
+            " ORDER BY person_id, episode",
             id=analysis_id,
         )
     )
 
 
-def _of_analysis(connection: Connection, view: str, analysis_id: str, order: str) -> Sequence[RowMapping]:
-    return _rows(connection, f"SELECT * FROM fahr.{view} WHERE analysis_id = :id ORDER BY {order}", id=analysis_id)
+def _of_analysis(
+    connection: Connection, view: str, analysis_id: str, order: str, only: str = "true"
+) -> Sequence[RowMapping]:
+    query = f"SELECT * FROM fahr.{view} WHERE analysis_id = :id AND {only} ORDER BY {order}"
+    return _rows(connection, query, id=analysis_id)
 
 
-def _frame(connection: Connection, view: str, analysis_id: str, order: str) -> pd.DataFrame:
-    return pd.DataFrame(_of_analysis(connection, view, analysis_id, order))
+def _frame(connection: Connection, view: str, analysis_id: str, order: str, only: str = "true") -> pd.DataFrame:
+    return pd.DataFrame(_of_analysis(connection, view, analysis_id, order, only))
 
 
 def _floor(column: str) -> str:

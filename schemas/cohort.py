@@ -10,15 +10,21 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import ValidationError
+
+from schemas.contradictions import contradictions
+from schemas.declaration import CohortFile
 
 COHORTS = Path(__file__).parent / "cohorts"
 
 PERSON_COLUMNS = ("person_id", "index_date", "followup_years", "event")
 """Columns every cohort's SQL gives besides its covariates'."""
+
+MEMBER_COLUMNS = ("age_years", "face_age_years", "face_survival_log_risk")
+"""Columns it gives where it can: `fahr.cohort_member` has a column for each, null where there is none."""
 
 LEFT_OUT = "left_out"
 """Column the SQL may give besides: why a person is left out whatever else is known, as a name; null for the others."""
@@ -26,65 +32,17 @@ LEFT_OUT = "left_out"
 SEEN_SCORES = re.compile(r"\bfahr\.(face_score|session_score|face_aging_rate)(_v\d+)?\b", re.IGNORECASE)
 """Relations a cohort may not read: they hold scores of people who taught the model."""
 
-MEMBER_COLUMNS = ("age_years", "face_age_years", "face_survival_log_risk")
-"""Columns it gives because `fahr.cohort_member` has a column for each."""
+SCORES = re.compile(r"\bfahr\.", re.IGNORECASE)
+"""What a cohort reads that needs scores."""
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
-Table = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*$")]
+COMMENT = re.compile(r"--.*")
+
+KEY = re.compile(r"[a-z][a-z0-9_]*")
+"""A key of the file, and no type or validator that pydantic puts among them."""
 
 
 class DeclarationError(ValueError):
     """A cohort's declaration is wrong; the message names the file, the line and the key."""
-
-
-class _Declared(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Endpoint(_Declared):
-    """The event whose hazard is modelled, and where its clock starts."""
-
-    name: str = Field(min_length=1)
-    origin: str = Field(min_length=1)
-
-
-class DeclaredCovariate(_Declared):
-    """A covariate: which column of the SQL, and how it enters a model."""
-
-    label: str = Field(min_length=1)
-    type: Literal["continuous", "categorical", "quartile"]
-    column: Name | None = None
-    per: Literal["SD"] | Annotated[float, Field(gt=0)] | None = None
-    unit: str = ""
-    levels: tuple[str, ...] = ()
-    reference: str | None = None
-
-
-class DeclaredModel(_Declared):
-    """A Cox model: its covariates, in the order of the table."""
-
-    description: str = Field(min_length=1)
-    covariates: tuple[Name, ...] = Field(min_length=1)
-
-
-class Prediction(_Declared):
-    """The model behind `fahr.patient_risk`, and how many folds cross-fit it."""
-
-    model: Name
-    folds: int = Field(ge=2, le=50)
-
-
-class CohortFile(_Declared):
-    """The content of `cohort.yaml`."""
-
-    cohort: Name
-    title: str = Field(min_length=1)
-    reads: tuple[Table, ...] = ()
-    endpoint: Endpoint
-    covariates: dict[Name, DeclaredCovariate] = Field(min_length=1)
-    models: dict[Name, DeclaredModel] = Field(min_length=1)
-    prediction: Prediction
-    curves: tuple[Name, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,7 +67,14 @@ class Cohort:
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column the SQL has to give."""
-        return tuple(dict.fromkeys((*PERSON_COLUMNS, *MEMBER_COLUMNS, *self.covariate_columns)))
+        declared = self.declared
+        others = [declared.entry, declared.cluster, declared.competing.column if declared.competing else None]
+        return tuple(dict.fromkeys((*PERSON_COLUMNS, *filter(None, others), *self.covariate_columns)))
+
+    @property
+    def reads_scores(self) -> bool:
+        """Whether its persons have scores of a model; a cohort of other tables alone needs none."""
+        return SCORES.search(COMMENT.sub("", self.sql)) is not None
 
 
 def load_cohort(name_or_folder: str | Path) -> Cohort:
@@ -131,7 +96,7 @@ def load_cohort(name_or_folder: str | Path) -> Cohort:
         if not path.is_file():
             raise DeclarationError(f"{_shown(path)} is missing.")
     yaml_bytes, sql_bytes = yaml_path.read_bytes(), sql_path.read_bytes()
-    if seen := SEEN_SCORES.search(re.sub(r"--.*", "", sql_bytes.decode())):
+    if seen := SEEN_SCORES.search(COMMENT.sub("", sql_bytes.decode())):
         raise DeclarationError(
             f"{_shown(sql_path)} reads {seen[0]}, which holds scores of people who taught the model:"
             " read fahr.session_score_unseen or fahr.face_score_unseen"
@@ -165,56 +130,11 @@ def _parse(text: str, file: str, folder: str) -> CohortFile:
         declared = CohortFile.model_validate(content)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        path = tuple(part for part in problem["loc"] if part != "[key]")
+        path = tuple(part for part in problem["loc"] if isinstance(part, int) or KEY.fullmatch(part))
         raise DeclarationError(_told(tree, file, path, problem["msg"])) from None
-    for path, mistake in _contradictions(declared, folder):
+    for path, mistake in contradictions(declared, folder):
         raise DeclarationError(_told(tree, file, path, mistake))
     return declared
-
-
-def _contradictions(declared: CohortFile, folder: str) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """What single fields cannot show: where it stands, and what is wrong."""
-    if declared.cohort != folder:
-        yield ("cohort",), f"differs from the name of its folder, '{folder}'"
-    for name, covariate in declared.covariates.items():
-        for key, mistake in _covariate_mistakes(covariate):
-            yield ("covariates", name, key), mistake
-    for name, model in declared.models.items():
-        yield from _unknown(("models", name, "covariates"), model.covariates, declared)
-    yield from _unknown(("curves",), declared.curves, declared)
-    for position, name in enumerate(declared.curves):
-        if declared.covariates[name].type == "continuous":
-            yield ("curves", position), f"'{name}' is continuous: curves need a categorical covariate or quartiles"
-    if declared.prediction.model not in declared.models:
-        yield ("prediction", "model"), f"there is no model '{declared.prediction.model}'"
-
-
-def _covariate_mistakes(covariate: DeclaredCovariate) -> Iterator[tuple[str, str]]:
-    if covariate.type == "continuous" and covariate.per is None:
-        yield "per", "missing: how much of it one unit is, a number or SD"
-    if covariate.type != "continuous" and covariate.per is not None:
-        yield "per", f"a {covariate.type} covariate has none"
-    if covariate.type == "quartile" and covariate.column is None:
-        yield "column", "missing: quartiles of which column?"
-    if covariate.type != "categorical" and (covariate.levels or covariate.reference is not None):
-        yield "levels", f"a {covariate.type} covariate has none"
-    if covariate.type == "categorical":
-        if len(covariate.levels) < 2:
-            yield "levels", "a categorical covariate has at least two"
-        if len(set(covariate.levels)) < len(covariate.levels):
-            yield "levels", "a level stands twice"
-        if covariate.reference not in covariate.levels:
-            yield "reference", f"'{covariate.reference}' is not among the levels {', '.join(covariate.levels)}"
-
-
-def _unknown(
-    path: tuple[str | int, ...], names: tuple[str, ...], declared: CohortFile
-) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    for position, name in enumerate(names):
-        if name not in declared.covariates:
-            yield (*path, position), f"there is no covariate '{name}'"
-        if name in names[:position]:
-            yield (*path, position), f"'{name}' stands twice"
 
 
 def _told(tree: yaml.Node, file: str, path: tuple[Any, ...], mistake: str) -> str:

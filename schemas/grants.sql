@@ -43,13 +43,20 @@ GRANT SELECT ON
     fahr.reason_code, fahr.run, fahr.model_version, fahr.model_promotion,
     fahr.face_score, fahr.session_score, fahr.face_aging_rate, fahr.coverage, fahr.quarantine,
     fahr.latest_analysis, fahr.cohort_member, fahr.risk_model, fahr.risk_coefficient, fahr.survival_curve, fahr.patient_risk,
+    fahr.patient_survival, fahr.risk_flow, fahr.risk_contrast, fahr.risk_diagnostic, fahr.risk_subgroup,
+    fahr.risk_performance, fahr.risk_calibration, fahr.risk_effect, fahr.risk_over_time, fahr.risk_decision,
+    fahr.risk_frozen_model, fahr.risk_validation, fahr.risk_validation_group,
+    fahr.risk_latest, fahr.risk_latest_contrast, fahr.risk_latest_subgroup, fahr.risk_latest_performance,
     fahr.training_set, fahr.training_photo, fahr.model_training, fahr.out_of_fold_score,
     fahr.face_score_unseen, fahr.session_score_unseen,
     fahr.evaluation, fahr.evaluation_metric
     TO fahr_analyst;
 GRANT SELECT ON
     fahr.reason_code, fahr.model_version, fahr.latest_analysis, fahr.risk_model, fahr.risk_coefficient,
+    fahr.risk_contrast, fahr.risk_effect, fahr.risk_latest, fahr.risk_latest_contrast,
     fahr.researcher_coverage, fahr.researcher_face_age, fahr.researcher_survival_curve,
+    fahr.researcher_risk_flow, fahr.researcher_risk_subgroup, fahr.researcher_risk_performance,
+    fahr.researcher_risk_calibration,
     fahr.evaluation, fahr.researcher_evaluation_metric
     TO fahr_researcher;
 GRANT EXECUTE ON FUNCTION fahr.face_age_by_decade() TO fahr_loader, fahr_researcher;

@@ -121,3 +121,41 @@ SELECT
     run_id
 FROM fahr.risk_model_v1, generate_series(1, 80) AS p
 WHERE model_name = 'both_adjusted';
+INSERT INTO fahr.risk_contrast_v1 (
+    analysis_id, contrast, kind, label, model_name, smaller_model_name, status, statistic, chi_squared, degrees, p_value,
+    p_value_holm, delta_aic, delta_concordance, delta_concordance_lower, delta_concordance_upper, run_id
+)
+SELECT
+    analysis_id, 'face_survival_added', 'nested', 'FaceSurvival added to clinical and FaceAge', 'both_adjusted',
+    'face_age_adjusted', 'computed', 'likelihood_ratio', 10.83, 1, 0.001, 0.001, -8.83, 0.02, 0.001, 0.04, run_id
+FROM fahr.risk_model_v1
+WHERE model_name = 'both_adjusted';
+INSERT INTO fahr.risk_subgroup_v1 (
+    analysis_id, model_name, exposure, group_name, level, label, unit, persons, events, status, status_reason,
+    log_hazard_ratio, standard_error, hazard_ratio, ci_lower, ci_upper, interaction_p_value, interaction_p_value_holm, run_id
+)
+SELECT
+    analysis_id, model_name, 'face_age_years', group_name, level, level, 'per 10 years', subgroup.persons, subgroup.events,
+    CASE WHEN subgroup.events < 5 THEN 'refused' ELSE 'computed' END,
+    CASE WHEN subgroup.events < 5 THEN 'fewer than 5 events' END,
+    0.3, 0.1, exp(0.3), exp(0.104), exp(0.496), 0.4, 0.8, run_id
+FROM fahr.risk_model_v1, (VALUES
+    ('all', 'all', 80, 53), ('sex', 'female', 45, 30), ('sex', 'male', 35, 23), ('site', 'brain', 12, 9),
+    ('site', 'prostate', 7, 3)
+) AS subgroup (group_name, level, persons, events)
+WHERE model_name = 'both_adjusted';
+INSERT INTO fahr.risk_performance_v1 (
+    analysis_id, model_name, metric, group_name, level, persons, events, estimate, lower_95, upper_95, run_id
+)
+SELECT analysis_id, model_name, 'harrells_c', group_name, level, persons, events, hazard_ratio / 2, 0.6, 0.7, run_id
+FROM fahr.risk_subgroup_v1;
+INSERT INTO fahr.risk_flow_v1
+SELECT analysis_id, step, reason, reason, left_out, remaining, cohort, run_id
+FROM fahr.risk_model_v1, (VALUES
+    (0, 'persons', 0, 98), (1, 'taught_the_model', 14, 84), (2, 'missing_stage', 4, 80)
+) AS flow (step, reason, left_out, remaining)
+WHERE model_name = 'both_adjusted';
+INSERT INTO fahr.risk_calibration_v1
+SELECT analysis_id, model_name, 1, g, 20, 2 + 4 * g, g / 5.0, g / 5.0, 0, 1, run_id
+FROM fahr.risk_model_v1, generate_series(1, 4) AS g
+WHERE model_name = 'both_adjusted';

@@ -89,6 +89,7 @@ def _show(console: Console, settings: Settings, engine: Engine) -> None:
     console.print(hazards)
     for name, path in (
         ("Report", settings.reports / f"night-{DEMO_NIGHT}.html"),
+        ("Risk tables", settings.reports / "risk-cancer_photo.html"),
         ("Data Docs", settings.data_docs / "index.html"),
     ):
         console.print(f"{name}: {_shown(path)}", soft_wrap=True)

@@ -7,7 +7,7 @@ from jobs.evaluation.findings import Evaluation, Figure
 from jobs.evaluation.scored import ScoredFaces
 from model.evaluation.age import age_findings
 from model.evaluation.age_figures import age_plane, errors_by_group, session_disagreement
-from model.evaluation.bootstrap import Resampling
+from model.survival.bootstrap import Resampling
 
 
 def evaluate_age(faces: ScoredFaces, *, resampling: Resampling) -> Evaluation:

@@ -116,7 +116,7 @@ class Asked:
 def _evaluate(evaluate: Callable[..., Evaluation], night: date, asked: Asked, resamples: int) -> None:
     """Get scores and labels from where the options say, evaluate, and publish."""
     from jobs.warehouse.connection import open_warehouse
-    from model.evaluation.bootstrap import Resampling
+    from model.survival.bootstrap import Resampling
 
     settings = load_settings()
     resampling = Resampling(min(resamples, QUICK_RESAMPLES) if asked.quick else resamples)

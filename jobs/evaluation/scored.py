@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from jobs.evaluation.findings import EvaluatedModel, Finding
-from jobs.risk_people import fingerprint
+from jobs.risk.people import fingerprint
 from model.survival.design import Covariate
 
 QUICK_PEOPLE = 300

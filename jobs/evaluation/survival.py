@@ -5,7 +5,6 @@ from __future__ import annotations
 from jobs.evaluation.errors import NothingToEvaluate
 from jobs.evaluation.findings import Evaluation, Figure
 from jobs.evaluation.scored import ScoredFaces
-from model.evaluation.bootstrap import Resampling
 from model.evaluation.findings import Finding
 from model.evaluation.nested_models import WORDS
 from model.evaluation.quarters import curves_by_quarter
@@ -16,6 +15,7 @@ from model.evaluation.survival_figures import (
     concordance_by_model,
     survival_curves,
 )
+from model.survival.bootstrap import Resampling
 
 
 def evaluate_survival(faces: ScoredFaces, *, resampling: Resampling) -> Evaluation:

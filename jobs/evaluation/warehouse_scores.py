@@ -12,7 +12,7 @@ from jobs.errors import ModelRefused
 from jobs.evaluation.errors import NothingToEvaluate
 from jobs.evaluation.scored import OLDEST_YEARS, YOUNGEST_YEARS, ScoredFaces, chosen_people
 from jobs.risk import load_declaration, model_covariates
-from jobs.risk_people import check_tables, complete_cases, read_people
+from jobs.risk.people import check_tables, complete_cases, read_people
 from jobs.warehouse.synthetic import is_synthetic
 from model.evaluation.survival import SCORES
 from model.survival.design import Covariate
@@ -82,8 +82,13 @@ def read_warehouse_scores(
 
 
 def clinical_covariates(declaration: Cohort) -> tuple[Covariate, ...]:
-    """The cohort's covariates that are no biomarker."""
-    return tuple(c for c in model_covariates(declaration).values() if c.column not in SCORES)
+    """The covariates of the cohort's models that are no biomarker."""
+    modelled = {name for model in declaration.declared.models.values() for name in model.covariates}
+    return tuple(
+        covariate
+        for name, covariate in model_covariates(declaration).items()
+        if name in modelled and covariate.column not in SCORES
+    )
 
 
 def _model(connection: Connection, model_id: str | None) -> PublishedModel:

@@ -9,10 +9,10 @@ import pandas as pd
 
 from model.errors import NotComputable
 from model.evaluation.agreement import Floats, Sessions
-from model.evaluation.bootstrap import Measure, Resampling, Rows
 from model.evaluation.findings import Finding
 from model.evaluation.measuring import measure_all
 from model.evaluation.prognosis import prognosis_findings
+from model.survival.bootstrap import Measure, Resampling, Rows
 
 GROUPS = ("age_decade", "sex", "skin_tone", "photo_source")
 """What errors are split by, where it is known."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import NotComputable
-from model.evaluation.bootstrap import Measure, Rows
+from model.survival.bootstrap import Measure, Rows
 
 Floats = NDArray[np.float64]
 

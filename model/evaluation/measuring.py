@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import NotComputable
-from model.evaluation.bootstrap import Measure, Resampling, bootstrap_intervals
 from model.evaluation.findings import WHOLE, Finding
+from model.survival.bootstrap import Measure, Resampling, bootstrap_intervals
 
 FEWEST_PEOPLE = 10
 """A group of fewer people gets no number (ours): it would say little, and might say it of somebody."""

@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from model.evaluation.bootstrap import Resampling
 from model.evaluation.findings import Finding
 from model.evaluation.measuring import measure_all
 from model.evaluation.prognosis import c_index_of, difference
+from model.survival.bootstrap import Resampling
 from model.survival.cox import CoxFit, fit_cox
 from model.survival.cross_fitting import cross_fitted_risk
 from model.survival.design import Covariate
 from model.survival.errors import FitRefused
+from model.survival.nested import likelihood_ratio
 
 FOLDS = 5
 
@@ -119,22 +119,22 @@ def _of_pair(
     after: tuple[str, ...],
     resampling: Resampling,
 ) -> list[Finding]:
-    """Likelihood-ratio test: 2 (log L of the larger - log L of the smaller) ~ chi-squared (Wilks 1938)."""
+    """What the larger model adds to the smaller: the likelihood-ratio test, and the gain in concordance."""
     new = " and ".join(WORDS.get(name, name) for name in after if name not in before)
     level = f"{new} added to {smaller.name}"
     counts = _counts(people)
     tests = ("likelihood_ratio_chi_squared", "likelihood_ratio_p_value")
-    refusal = smaller.refusal or larger.refusal
-    if smaller.fit is None or larger.fit is None:
-        found = [Finding(name, None, TESTS, level, note=refusal, **counts) for name in tests]
+    try:
+        if smaller.fit is None or larger.fit is None:
+            raise FitRefused(smaller.refusal or larger.refusal)
+        test = likelihood_ratio(smaller.fit, larger.fit)
+    except FitRefused as refusal:
+        found = [Finding(name, None, TESTS, level, note=str(refusal), **counts) for name in tests]
     else:
-        freedom = len(larger.fit.coefficients) - len(smaller.fit.coefficients)
-        ratio = 2 * (larger.fit.log_likelihood - smaller.fit.log_likelihood)
-        p_value = float(stats.chi2.sf(max(ratio, 0.0), freedom))
-        note = f"{freedom} degree{'s' if freedom > 1 else ''} of freedom"
+        note = f"{test.degrees} degree{'s' if test.degrees > 1 else ''} of freedom"
         found = [
-            Finding(tests[0], ratio, TESTS, level, note=note, **counts),
-            Finding(tests[1], p_value, TESTS, level, **counts),
+            Finding(tests[0], test.chi_squared, TESTS, level, note=note, **counts),
+            Finding(tests[1], test.p_value, TESTS, level, **counts),
         ]
     return found + _concordance(people, "c_index_gain", (larger, smaller), TESTS, level, resampling)
 

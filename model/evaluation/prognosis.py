@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from model.errors import NotComputable
-from model.evaluation.bootstrap import Measure, Resampling, Rows
 from model.evaluation.findings import WHOLE, Finding
 from model.evaluation.measuring import FEWEST_PEOPLE, measure_all
+from model.survival.bootstrap import Measure, Resampling, Rows
 from model.survival.concordance import dynamic_auc, harrells_c, unos_c
 from model.survival.cox import fit_cox
 from model.survival.design import Covariate

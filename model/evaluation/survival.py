@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from model.errors import NotComputable
-from model.evaluation.bootstrap import Measure, Resampling, Rows
 from model.evaluation.findings import Finding
 from model.evaluation.measuring import measure_all
 from model.evaluation.nested_models import nested_model_findings
@@ -24,6 +23,7 @@ from model.evaluation.prognosis import (
     usable_horizon,
 )
 from model.evaluation.quarters import quarter_findings
+from model.survival.bootstrap import Measure, Resampling, Rows
 from model.survival.brier import integrated_brier_score
 from model.survival.cross_fitting import cross_fitted_risk
 from model.survival.design import Covariate

@@ -9,6 +9,7 @@ import numpy as np
 
 from model.survival.design import Term
 from model.survival.errors import FitRefused
+from model.survival.partial_likelihood import weighted_products
 
 FEWEST_EVENTS_PER_TERM = 2
 """Below this the model is refused (ours)."""
@@ -19,39 +20,76 @@ SPARSE_EVENTS_PER_TERM = 10
 SPARSE_LEVEL_PERSONS = 5
 """A level with fewer persons carries a warning (ours)."""
 
+FEW_CLUSTERS = 20
+"""With fewer, robust standard errors are known to come out too small, and the model carries a warning (ours)."""
+
 SMALLEST_SINGULAR_SHARE = 1e-6
 """Columns are collinear when the standardised matrix's smallest singular value is below this share of its largest."""
 
 
 def check_before_fitting(
-    matrix: np.ndarray, terms: tuple[Term, ...], durations: np.ndarray, events: np.ndarray
+    matrix: np.ndarray,
+    terms: tuple[Term, ...],
+    durations: np.ndarray,
+    events: np.ndarray,
+    *,
+    entry: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
+    strata: np.ndarray | None = None,
 ) -> list[str]:
     """Refuse what cannot be estimated, and return warnings about what can be estimated badly.
 
     Args:
         matrix: design, (persons, terms).
         terms: meaning of its columns.
-        durations: years of follow-up, (persons,).
+        durations: end of follow-up, years, (persons,).
         events: whether it ended with the event, bool, (persons,).
+        entry: start of follow-up, years, (persons,); None: 0.
+        weights: case weights, (persons,); None: 1.
+        strata: number of each person's stratum from 0 on, (persons,); None: there is one.
 
     Raises:
-        FitRefused: no persons, no events, no term, too few events for the terms, follow-up that is not positive, a
-            constant column, separation by a level, or collinear columns.
+        FitRefused: no persons, no events, no term, too few events for the terms, follow-up or weights that are not
+            positive, entry after the end, a constant column (in every stratum), separation by a level, or collinear
+            columns (within strata).
     """
-    _check_outcome(durations, events)
+    _check_outcome(durations, events, entry, weights)
     if not terms:
         raise FitRefused("no covariate varies")
     _check_events_per_term(int(events.sum()), len(terms))
     _check_columns(matrix, terms, events)
-    _check_collinearity(matrix, terms)
-    return _warnings(matrix, terms, int(events.sum()))
+    warnings = _warnings(matrix, terms, int(events.sum()))
+    if strata is None or not strata.any():
+        _check_collinearity(matrix - matrix.mean(axis=0), terms)
+    else:
+        _check_collinearity(_within(matrix, terms, strata), terms)
+        without = int((np.bincount(strata, weights=events) == 0).sum())
+        warnings += [f"no events in {without} of the {int(strata.max()) + 1} strata"] if without else []
+    return warnings
 
 
-def _check_outcome(durations: np.ndarray, events: np.ndarray) -> None:
+def check_clusters(clusters: int, terms: int) -> list[str]:
+    """Refuse clusters that cannot carry a robust variance, and return a warning about few.
+
+    Raises:
+        FitRefused: no more clusters than terms, so that the variance would be singular.
+    """
+    if clusters <= terms:
+        raise FitRefused(f"{clusters} clusters for {terms} terms: too few for a robust variance")
+    return [f"only {clusters} clusters: robust standard errors are too small"] if clusters < FEW_CLUSTERS else []
+
+
+def _check_outcome(
+    durations: np.ndarray, events: np.ndarray, entry: np.ndarray | None, weights: np.ndarray | None
+) -> None:
     if len(durations) == 0:
         raise FitRefused("no persons")
     if not (np.isfinite(durations).all() and (durations > 0).all()):
         raise FitRefused("follow-up is missing, infinite or not positive for some persons")
+    if entry is not None and not (np.isfinite(entry).all() and (entry < durations).all()):
+        raise FitRefused("entry is missing, or not before the end of follow-up, for some persons")
+    if weights is not None and not (np.isfinite(weights).all() and (weights > 0).all()):
+        raise FitRefused("a weight is missing, infinite or not positive for some persons")
     if not events.any():
         raise FitRefused("no events")
 
@@ -80,12 +118,24 @@ def _check_columns(matrix: np.ndarray, terms: tuple[Term, ...], events: np.ndarr
             raise FitRefused(f"separation: no events among the persons with the reference level {covariate}={level}")
 
 
-def _check_collinearity(matrix: np.ndarray, terms: tuple[Term, ...]) -> None:
-    standardised = (matrix - matrix.mean(axis=0)) / matrix.std(axis=0)
-    _, singular, right = np.linalg.svd(standardised, full_matrices=len(matrix) < len(terms))
-    smallest = singular[-1] if len(singular) == len(terms) else 0.0
-    if smallest < SMALLEST_SINGULAR_SHARE * singular[0]:
-        involved = [term.name for term, weight in zip(terms, right[-1], strict=True) if abs(weight) > 0.1]
+def _within(matrix: np.ndarray, terms: tuple[Term, ...], strata: np.ndarray) -> np.ndarray:
+    """The columns less their means in each stratum, which is all that a stratified likelihood sees of them."""
+    persons = np.bincount(strata)
+    within = np.empty_like(matrix)
+    for index, (column, term) in enumerate(zip(matrix.T, terms, strict=True)):
+        within[:, index] = column - (np.bincount(strata, weights=column) / persons)[strata]
+        if np.abs(within[:, index]).max() <= SMALLEST_SINGULAR_SHARE * column.std():
+            raise FitRefused(f"{term.name} is the same for everyone within each stratum")
+    return within
+
+
+def _check_collinearity(centred: np.ndarray, terms: tuple[Term, ...]) -> None:
+    # The eigenvalues of the correlations are the squared singular values of the standardised columns.
+    products = weighted_products(centred.T, np.ones(len(centred)))
+    lengths = np.sqrt(np.diag(products))
+    squared, vectors = np.linalg.eigh(products / np.outer(lengths, lengths))
+    if squared[0] < SMALLEST_SINGULAR_SHARE**2 * squared[-1]:
+        involved = [term.name for term, weight in zip(terms, vectors[:, 0], strict=True) if abs(weight) > 0.1]
         raise FitRefused(f"collinear: {', '.join(involved)} determine each other")
 
 

@@ -136,12 +136,11 @@ def _compare(durations: Floats, events: NDArray[np.bool_], risk: Floats) -> _Pai
     _, block, deaths_in_block = np.unique(at_death, return_inverse=True, return_counts=True)
     outlived_from = first + deaths_in_block[block]
     own = ranks[died]
-    lower = _count_below(ranks, outlived_from, own)
     return _Pairs(
         times=at_death,
         longer=len(times) - outlived_from,
-        lower=lower,
-        tied=_count_below(ranks, outlived_from, own + 1) - lower,
+        lower=_count_below(ranks, outlived_from, own),
+        tied=_count_equal(ranks, outlived_from, own),
         tied_deaths=int((deaths_in_block * (deaths_in_block - 1) // 2).sum()),
     )
 
@@ -164,6 +163,13 @@ def _count_below(ranks: NDArray[np.int64], start: NDArray[np.int64], bound: NDAr
         high = np.where(goes_to_ones, zeros + high_ones, high - high_ones)
         ranks = np.concatenate([ranks[~is_one], ranks[is_one]])
     return counted
+
+
+def _count_equal(ranks: NDArray[np.int64], start: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each query, how many of `ranks[start:]` equal `wanted`: by place among those of equal rank."""
+    size = len(ranks)
+    places = np.sort(ranks * size + np.arange(size))
+    return np.searchsorted(places, (wanted + 1) * size) - np.searchsorted(places, wanted * size + start)
 
 
 def _inverse(probabilities: Floats) -> Floats:

@@ -1,56 +1,32 @@
-"""The Cox proportional-hazards model (Cox 1972), Efron's ties, fitted by lifelines to convergence.
+"""The Cox proportional-hazards model (Cox 1972): Efron's ties, strata, late entry, case weights, clusters.
 
-Point estimates, standard errors and log-likelihood agree with other packages to 1e-6 and better (tests); the baseline
-hazard is Breslow's; the test of proportional hazards is lifelines' (docs/statistics.md says what that means).
+Estimates, standard errors (of the information and robust), log-likelihoods, concordance and both baselines agree with
+R's `survival` to 1e-6 and better (tests). The maximum is found by lifelines where that is quick enough, and by our own
+Newton's method elsewhere (`estimation`); everything that follows from it is computed here, from one likelihood.
 """
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from lifelines import CoxPHFitter
-from lifelines.exceptions import ConvergenceError, ConvergenceWarning
-from lifelines.statistics import proportional_hazard_test
-from scipy import stats
 
-from model.survival.checks import check_before_fitting
-from model.survival.design import Covariate, Design, Term
+from model.survival.baseline import Baseline, Estimator, baselines
+from model.survival.checks import check_before_fitting, check_clusters
+from model.survival.coefficients import Coefficient, check_maximum, wald_coefficient
+from model.survival.design import Covariate, Design, Interaction
 from model.survival.errors import FitRefused
-from model.survival.intervals import NORMAL_97_5
+from model.survival.estimation import NO_CONVERGENCE, estimate
+from model.survival.fitted_concordance import fitted_concordance
+from model.survival.partial_likelihood import EfronSums, PartialLikelihood
+from model.survival.proportional_hazards import proportional_hazards
+from model.survival.residuals import dfbeta, robust_covariance
+from model.survival.risk_sets import Floats, Integers, Outcome, RiskSets
+from model.survival.strata import Strata
 
 TIES = "efron"
-
-TO_CONVERGENCE = {"precision": 1e-20, "r_precision": 0.0, "max_steps": 100}
-"""lifelines stops at 1e-7 by default, some 1e-4 short of the estimate; this runs Newton's method to rounding error."""
-
-LARGEST_STANDARD_ERROR = 10.0
-"""In log hazard per standard deviation of a column (ours). A likelihood that rises for ever ends beyond it."""
-
-NO_CONVERGENCE = "the fit did not converge: separation or near-collinear covariates"
-
-LIFELINES_GAVE_UP = ("Newton-Raphson", "The log-likelihood is getting suspiciously close to 0")
-"""How its warnings begin when the iteration itself went wrong."""
-
-LARGEST_LOG_HAZARD_RATIO = 700.0
-"""Whose exponential a double still holds."""
-
-
-@dataclass(frozen=True)
-class Coefficient:
-    """One term's estimate; `hazard_ratio` and its 95 % Wald interval are exponentials of the log hazard ratio's."""
-
-    term: Term
-    log_hazard_ratio: float
-    standard_error: float
-    hazard_ratio: float
-    ci_lower: float
-    ci_upper: float
-    z: float
-    p_value: float
 
 
 @dataclass(frozen=True)
@@ -59,169 +35,210 @@ class CoxFit:
 
     Attributes:
         coefficients: one for each term, in the order of the design.
-        persons, events: what it was fitted on.
-        log_likelihood: partial log-likelihood (Efron) at the estimate.
+        persons, events: what it was fitted on; with clusters, `persons` are the clusters.
+        rows: of the frame.
+        log_likelihood, null_log_likelihood: partial log-likelihood (Efron) at the estimate, and at 0.
         aic: -2 log_likelihood + 2 terms.
         warnings: what makes the fit doubtful, in words.
+        beta: the coefficients' log hazard ratios, (terms,).
+        centre: mean of each column over the rows of the fit; log-risks are relative to it, (terms,).
+        covariance: of `beta`, the one standard errors come from, (terms, terms).
+        naive_covariance: inverse of the information; the same where `robust` is false.
+        robust: whether `covariance` is the sandwich estimate: with clusters, and with weights that are not whole.
+        strata: columns whose combinations have baseline hazards of their own.
+        baselines: one for each stratum.
+        outcome, sums, spread: the follow-up, the likelihood at the estimate, and what its columns were divided by; for
+            residuals and tests.
     """
 
     coefficients: tuple[Coefficient, ...]
     persons: int
+    rows: int
     events: int
     log_likelihood: float
+    null_log_likelihood: float
     aic: float
     warnings: tuple[str, ...]
     design: Design
     beta: np.ndarray
     centre: np.ndarray
-    baseline_times: np.ndarray
-    baseline_hazard: np.ndarray
-    longest_followup: float
-    fitter: CoxPHFitter
-    table: pd.DataFrame
+    covariance: np.ndarray
+    naive_covariance: np.ndarray
+    robust: bool
+    strata: tuple[str, ...]
+    baselines: tuple[Baseline, ...]
+    outcome: Outcome
+    sums: EfronSums
+    spread: np.ndarray
 
     @cached_property
     def concordance(self) -> float:
-        """Harrell's C on the persons of the fit (apparent), 0 to 1."""
-        return float(self.fitter.concordance_index_)
+        """Harrell's C on the persons of the fit (apparent), 0 to 1; within strata, of pairs at risk together.
+
+        Raises:
+            FitRefused: no two persons can be compared.
+        """
+        # Equal persons have equal log-risks up to the order of additions; they must count as tied.
+        risk = np.round(self.sums.risk_sets.to_data_order(self.sums.eta), 10)
+        return fitted_concordance(self.outcome, risk)
 
     @cached_property
     def ph_p_values(self) -> dict[str, float]:
-        """P value of the test of proportional hazards, by term.
+        """P value of the test of proportional hazards, by term, as R's `cox.zph(transform = "km", terms = FALSE)`."""
+        return {name: test.p_value for name, test in proportional_hazards(self).by_term.items()}
 
-        Grambsch and Therneau 1994, in the approximation of R's survival before 3.0, rank-transformed time.
-        """
-        result = proportional_hazard_test(self.fitter, self.table, time_transform="rank")
-        names = [coefficient.term.name for coefficient in self.coefficients]
-        return dict(zip(names, (float(p) for p in np.atleast_1d(result.p_value)), strict=True))
+    @property
+    def baseline_times(self) -> np.ndarray:
+        """Event times, ascending, of a model without strata; (times,)."""
+        return self._only_baseline.times
+
+    @property
+    def baseline_hazard(self) -> np.ndarray:
+        """Breslow's cumulative baseline hazard at and after each of `baseline_times`, without strata; (times,)."""
+        return self._only_baseline.breslow
+
+    @property
+    def longest_followup(self) -> float:
+        """Years, in the stratum that was followed longest."""
+        return max(baseline.longest_followup for baseline in self.baselines)
 
     def log_risk(self, frame: pd.DataFrame) -> np.ndarray:
         """Linear predictor of each person, centred on the mean of the persons of the fit; (persons,)."""
         return (self.design.matrix(frame) - self.centre) @ self.beta
 
-    def survival(self, frame: pd.DataFrame, horizon_years: float) -> np.ndarray:
+    def survival(self, frame: pd.DataFrame, horizon_years: float, *, baseline: Estimator = "breslow") -> np.ndarray:
         """Probability of each person to be free of the event at `horizon_years`; (persons,), 0 to 1.
 
-        exp(-H0(t) exp(log_risk)) with Breslow's cumulative baseline hazard H0, a right-continuous step function.
+        exp(-H0(t) exp(log_risk)) with the cumulative baseline hazard H0 of the person's stratum.
+
+        Args:
+            frame: the covariates' columns and those of the strata.
+            horizon_years: from the start of follow-up.
+            baseline: Breslow's estimate, or Efron's, which is R's default. They differ under ties.
 
         Raises:
-            FitRefused: nobody of the fit was followed that long.
+            FitRefused: nobody of the fit (of the person's stratum) was followed that long, or there is no such stratum.
         """
-        if horizon_years > self.longest_followup:
-            raise FitRefused(f"nobody was followed for {horizon_years:g} years")
-        steps = np.searchsorted(self.baseline_times, horizon_years, side="right")
-        cumulative = self.baseline_hazard[steps - 1] if steps else 0.0
-        return np.exp(-cumulative * np.exp(self.log_risk(frame)))
+        numbers = Strata(self.strata, tuple(each.stratum for each in self.baselines)).numbers(frame)
+        cumulative = np.zeros(len(self.baselines))
+        for number in np.unique(numbers):
+            of_stratum = self.baselines[number]
+            if horizon_years > of_stratum.longest_followup:
+                where = f" in the stratum {', '.join(of_stratum.stratum)}" if self.strata else ""
+                raise FitRefused(f"nobody was followed for {horizon_years:g} years{where}")
+            cumulative[number] = of_stratum.cumulative_hazard(horizon_years, baseline)
+        return np.exp(-cumulative[numbers] * np.exp(self.log_risk(frame)))
+
+    @property
+    def _only_baseline(self) -> Baseline:
+        if self.strata:
+            raise ValueError("a stratified model has a baseline for each stratum: see `baselines`")
+        return self.baselines[0]
 
 
 def fit_cox(
-    frame: pd.DataFrame, covariates: tuple[Covariate, ...], *, duration: str = "followup_years", event: str = "event"
+    frame: pd.DataFrame,
+    covariates: tuple[Covariate, ...],
+    *,
+    duration: str = "followup_years",
+    event: str = "event",
+    entry: str | None = None,
+    strata: tuple[str, ...] = (),
+    weights: str | None = None,
+    cluster: str | None = None,
+    interactions: tuple[Interaction, ...] = (),
+    quick: bool = False,
 ) -> CoxFit:
-    """Fit a Cox model to `frame`, one row a person, complete cases.
+    """Fit a Cox model to `frame`, complete cases, one row a person (with `cluster`: or several).
 
     Args:
-        frame: holds `duration` (> 0), `event` (bool) and the covariates' columns.
+        frame: holds `duration` (> 0), `event` (bool) and the columns of all that is named below.
         covariates: the model's covariates.
+        entry: start of follow-up, when later than 0 (left truncation): at risk in (entry, duration].
+        strata: columns; each combination of their values has a baseline hazard of its own.
+        weights: case weights, > 0. Whole ones count as that many persons; others make the variance robust.
+        cluster: whose rows belong together; makes the variance robust (Lin and Wei 1989).
+        interactions: pairs of names of covariates, the product of whose terms enters the model too.
+        quick: find the maximum by our own Newton's method whatever the size: for refits by the hundred.
 
     Raises:
         FitRefused: the data cannot support the model (`check_before_fitting`), or the likelihood has no maximum.
     """
-    durations = frame[duration].to_numpy(dtype=float)
-    events = frame[event].to_numpy(dtype=bool)
     if len(frame) == 0:
         raise FitRefused("no persons")
-    design = Design(frame, covariates)
+    found_strata = Strata.of(frame, strata)
+    outcome = Outcome(
+        durations=frame[duration].to_numpy(dtype=float),
+        events=frame[event].to_numpy(dtype=bool),
+        strata=found_strata.numbers(frame),
+        weights=np.ones(len(frame)) if weights is None else frame[weights].to_numpy(dtype=float),
+        entry=None if entry is None else frame[entry].to_numpy(dtype=float),
+    )
+    design = Design(frame, covariates, interactions)
     matrix = design.matrix(frame)
-    doubts = check_before_fitting(matrix, design.terms, durations, events)
+    doubts = check_before_fitting(
+        matrix,
+        design.terms,
+        outcome.durations,
+        outcome.events,
+        entry=outcome.entry,
+        weights=outcome.weights,
+        strata=outcome.strata,
+    )
     doubts += [f"nobody has {level}" for level in design.absent_levels]
+    clusters = None if cluster is None else _clusters(frame, cluster)
+    if clusters is not None:
+        doubts += check_clusters(int(clusters.max()) + 1, len(design.terms))
 
-    # Standardised, because lifelines takes columns of small variance or large mean for hopeless.
-    names = [term.name for term in design.terms]
+    # Standardised, so that neither the unit nor the origin of a column costs digits.
     centre, spread = matrix.mean(axis=0), matrix.std(axis=0)
-    table = pd.DataFrame((matrix - centre) / spread, columns=names).assign(_duration=durations, _event=events)
-    fitter = _newton(table)
-    standardised_errors = fitter.standard_errors_[names].to_numpy()
-    beta, errors = fitter.params_[names].to_numpy() / spread, standardised_errors / spread
-    _check_maximum(beta, errors, standardised_errors, design.terms)
+    columns = ((matrix - centre) / spread).T
+    likelihood = PartialLikelihood(columns, RiskSets(outcome))
+    sums = estimate(columns, outcome, likelihood, quick=quick)
+    naive = _inverse(sums.information)
+    robust = cluster is not None or bool((outcome.weights % 1 != 0).any())
+    covariance = robust_covariance(dfbeta(sums, naive), clusters) if robust else naive
+    beta = sums.beta / spread
+    with np.errstate(invalid="ignore"):
+        standardised_errors, errors = np.sqrt(np.diag(naive)), np.sqrt(np.diag(covariance)) / spread
+    check_maximum(beta, errors, standardised_errors, design.terms)
 
-    times, hazard = breslow_baseline(durations, events, (matrix - centre) @ beta)
-    log_likelihood = float(fitter.log_likelihood_)
+    units = np.outer(spread, spread)
+    longest = np.zeros(len(found_strata.values))
+    np.maximum.at(longest, outcome.strata, outcome.durations)
     return CoxFit(
         coefficients=tuple(
-            _coefficient(term, float(b), float(e)) for term, b, e in zip(design.terms, beta, errors, strict=True)
+            wald_coefficient(term, float(b), float(e)) for term, b, e in zip(design.terms, beta, errors, strict=True)
         ),
-        persons=len(frame),
-        events=int(events.sum()),
-        log_likelihood=log_likelihood,
-        aic=-2 * log_likelihood + 2 * len(names),
+        persons=len(frame) if clusters is None else int(clusters.max()) + 1,
+        rows=len(frame),
+        events=int(outcome.events.sum()),
+        log_likelihood=sums.log_likelihood,
+        null_log_likelihood=likelihood.at(np.zeros(len(beta))).log_likelihood,
+        aic=-2 * sums.log_likelihood + 2 * len(beta),
         warnings=tuple(doubts),
         design=design,
         beta=beta,
         centre=centre,
-        baseline_times=times,
-        baseline_hazard=hazard,
-        longest_followup=float(durations.max()),
-        fitter=fitter,
-        table=table,
+        covariance=covariance / units,
+        naive_covariance=naive / units,
+        robust=robust,
+        strata=strata,
+        baselines=baselines(sums, found_strata.values, longest),
+        outcome=outcome,
+        sums=sums,
+        spread=spread,
     )
 
 
-def breslow_baseline(durations: np.ndarray, events: np.ndarray, log_risk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Breslow's cumulative baseline hazard: event times, ascending, and H0 at and after each.
-
-    H0(t) = sum over event times s <= t of deaths(s) / sum over persons at risk at s of exp(log_risk)
-    (Breslow, discussion of Cox 1972).
-    """
-    order = np.argsort(-durations, kind="stable")
-    times, first_seen = np.unique(-durations[order], return_index=True)
-    last_seen = np.append(first_seen[1:], len(durations)) - 1
-    at_risk = np.cumsum(np.exp(log_risk[order]))[last_seen]
-    deaths = np.add.reduceat(events[order].astype(float), first_seen)
-    times, at_risk, deaths = -times[::-1], at_risk[::-1], deaths[::-1]
-    happened = deaths > 0
-    return times[happened], np.cumsum(deaths[happened] / at_risk[happened])
+def _clusters(frame: pd.DataFrame, cluster: str) -> Integers:
+    if frame[cluster].isna().any():
+        raise FitRefused(f"the cluster {cluster} is missing for some rows")
+    return pd.factorize(frame[cluster])[0].astype(np.int64)
 
 
-def _newton(table: pd.DataFrame) -> CoxPHFitter:
-    """Fit, and refuse what Newton's method did not bring to an end.
-
-    lifelines also warns beforehand, of columns that look hopeless to it, such as a level in which everybody died at
-    different times; the maximum may exist all the same, and then it is what counts.
-    """
-    # Where there is no maximum its variance may come out negative; `_check_maximum` then refuses the missing error.
-    with warnings.catch_warnings(record=True) as caught, np.errstate(all="ignore"):
-        warnings.simplefilter("always", ConvergenceWarning)
-        try:
-            fitter = CoxPHFitter().fit(
-                table, duration_col="_duration", event_col="_event", fit_options=TO_CONVERGENCE.copy()
-            )
-        except ConvergenceError:
-            raise FitRefused(NO_CONVERGENCE) from None
-    if any(str(warning.message).startswith(LIFELINES_GAVE_UP) for warning in caught):
-        raise FitRefused(NO_CONVERGENCE)
-    return fitter
-
-
-def _check_maximum(
-    beta: np.ndarray, errors: np.ndarray, standardised_errors: np.ndarray, terms: tuple[Term, ...]
-) -> None:
-    """Refuse estimates that Newton's method would have pushed on for ever (monotone likelihood; Heinze 2001)."""
-    for term, estimate, error, standardised in zip(terms, beta, errors, standardised_errors, strict=True):
-        if not (np.isfinite(estimate) and 0 < standardised <= LARGEST_STANDARD_ERROR):
-            raise FitRefused(f"separation: the likelihood has no maximum in {term.name}")
-        if abs(estimate) + NORMAL_97_5 * error > LARGEST_LOG_HAZARD_RATIO:
-            raise FitRefused(f"the hazard ratio {term.unit} of {term.name} is no finite number: choose another unit")
-
-
-def _coefficient(term: Term, estimate: float, error: float) -> Coefficient:
-    z = estimate / error
-    return Coefficient(
-        term=term,
-        log_hazard_ratio=estimate,
-        standard_error=error,
-        hazard_ratio=float(np.exp(estimate)),
-        ci_lower=float(np.exp(estimate - NORMAL_97_5 * error)),
-        ci_upper=float(np.exp(estimate + NORMAL_97_5 * error)),
-        z=z,
-        p_value=float(2 * stats.norm.sf(abs(z))),
-    )
+def _inverse(information: Floats) -> Floats:
+    try:
+        return np.asarray(np.linalg.inv(information), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        raise FitRefused(NO_CONVERGENCE) from None

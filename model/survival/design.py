@@ -1,86 +1,89 @@
 """From covariates as declared to the columns of a design matrix, and the meaning of each column.
 
-A `Design` is learnt from one frame (standard deviations, quartile cut points, levels present) and may then be applied
-to other persons, so that a cross-fitted model never takes even a cut point from the persons it predicts.
+A `Design` is learnt from one frame (standard deviations, quartile cut points, knots, levels present) and may then be
+applied to other persons, so that a cross-fitted model never takes even a cut point from the persons it predicts.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from model.survival.covariates import (
+    QUARTERS,
+    Covariate,
+    Interaction,
+    Term,
+    cut_level_of,
+    cut_levels,
+    quarter_of,
+    quartile_cuts,
+)
 from model.survival.errors import FitRefused
-
-QUARTERS = ("Q1", "Q2", "Q3", "Q4")
-
-
-@dataclass(frozen=True)
-class Covariate:
-    """One covariate of a model.
-
-    Attributes:
-        name: its name in tables, for example `face_age_quartile`.
-        column: column of the frame it is read from.
-        kind: `continuous` (one term), `categorical` (a term for each level but the reference), or `quartile` (the
-            column cut at its quartiles; terms Q2, Q3, Q4 against Q1).
-        per: for continuous: how much of the column is one unit of the term, or None for one standard deviation.
-        unit: for continuous: the unit of the column, in words (`years`).
-        levels: for categorical: every level, reference included.
-        reference: for categorical: the level the others are compared with.
-    """
-
-    name: str
-    column: str
-    kind: Literal["continuous", "categorical", "quartile"]
-    per: float | None = 1.0
-    unit: str = ""
-    levels: tuple[str, ...] = ()
-    reference: str | None = None
+from model.survival.spline import place_knots, spline_columns
 
 
 @dataclass(frozen=True)
-class Term:
-    """One column of the design matrix; `one_unit` is how much of the covariate its hazard ratio is for."""
-
-    name: str
-    covariate: str
-    unit: str
-    level: str | None = None
-    reference_level: str | None = None
-    one_unit: float | None = None
-
-
-@dataclass(frozen=True)
-class _Learnt:
+class Learnt:
     """A covariate with what the frame taught about it."""
 
     covariate: Covariate
     scale: float = 1.0
     cuts: tuple[float, ...] = ()
     levels: tuple[str, ...] = ()
+    knots: tuple[float, ...] = ()
 
 
 class Design:
     """The columns of a model, learnt from one frame."""
 
-    def __init__(self, frame: pd.DataFrame, covariates: tuple[Covariate, ...]) -> None:
-        """Learn scales, cut points and levels from `frame`, one row a person without missing values.
+    def __init__(
+        self, frame: pd.DataFrame, covariates: tuple[Covariate, ...], interactions: tuple[Interaction, ...] = ()
+    ) -> None:
+        """Learn scales, cut points, knots and levels from `frame`, without missing values.
+
+        Args:
+            frame: one row a person.
+            covariates: of the model.
+            interactions: pairs of names of `covariates`, each pair's terms multiplied.
 
         Raises:
-            FitRefused: a column holds missing or infinite values, or nobody has the reference level.
+            FitRefused: a column holds missing or infinite values, nobody has the reference level, or a covariate's
+                declaration does not fit its column.
         """
-        self._learnt = tuple(_learn(frame, covariate) for covariate in covariates)
-        self.terms: tuple[Term, ...] = tuple(term for learnt in self._learnt for term in _terms(learnt))
+        self._arrange(tuple(_learn(frame, covariate) for covariate in covariates), interactions)
+
+    @classmethod
+    def of_learnt(cls, learnt: tuple[Learnt, ...], interactions: tuple[Interaction, ...]) -> Design:
+        """The design that another one, whose `learnt` and `interactions` these are, is."""
+        design = cls.__new__(cls)
+        design._arrange(learnt, interactions)
+        return design
+
+    def _arrange(self, learnt: tuple[Learnt, ...], interactions: tuple[Interaction, ...]) -> None:
+        self.learnt, self.interactions = learnt, interactions
+        self.covariates = tuple(each.covariate for each in learnt)
+        unknown = {name for pair in interactions for name in pair} - {each.name for each in self.covariates}
+        if unknown:
+            raise ValueError(f"an interaction of {sorted(unknown)[0]}, which is no covariate of the model")
+        main = [term for each in learnt for term in _terms(each)]
+        self._products = [
+            (main.index(one), main.index(other))
+            for first, second in interactions
+            for one in main
+            for other in main
+            if (one.covariate, other.covariate) == (first, second)
+        ]
+        self.terms: tuple[Term, ...] = (*main, *(_product(main[one], main[other]) for one, other in self._products))
 
     @property
     def absent_levels(self) -> tuple[str, ...]:
         """Declared levels nobody has, as `covariate=level`; they have no term."""
         return tuple(
             f"{learnt.covariate.name}={level}"
-            for learnt in self._learnt
+            for learnt in self.learnt
             for level in _declared_levels(learnt.covariate)
             if level not in (*learnt.levels, _reference(learnt.covariate))
         )
@@ -91,64 +94,104 @@ class Design:
         Raises:
             FitRefused: a person has a level that the design was not learnt with.
         """
-        columns = [column for learnt in self._learnt for column in _columns(learnt, frame)]
-        return np.column_stack(columns) if columns else np.empty((len(frame), 0))
+        columns = [column for learnt in self.learnt for column in _columns(learnt, frame)]
+        columns += [columns[one] * columns[other] for one, other in self._products]
+        return np.array(columns).T if columns else np.empty((len(frame), 0))
 
+    def columns_of(self, name: str, values: np.ndarray) -> np.ndarray:
+        """The columns of one covariate at some values of its column, as for persons; (values, terms of the covariate).
 
-def quartile_cuts(values: np.ndarray) -> tuple[float, ...]:
-    """The 25 %, 50 % and 75 % quantiles of `values` (linear interpolation, type 7 of Hyndman and Fan 1996)."""
-    return tuple(float(cut) for cut in np.quantile(values, (0.25, 0.5, 0.75)))
-
-
-def quarter_of(values: np.ndarray, cuts: tuple[float, ...]) -> np.ndarray:
-    """The quarter of each value, `Q1` (lowest) to `Q4`; a value equal to a cut belongs to the lower quarter."""
-    return np.asarray(QUARTERS, dtype=object)[np.searchsorted(np.asarray(cuts), values, side="left")]
+        Raises:
+            FitRefused: as `matrix`.
+        """
+        (learnt,) = (each for each in self.learnt if each.covariate.name == name)
+        return np.column_stack(_columns(learnt, pd.DataFrame({learnt.covariate.column: values})))
 
 
 def _declared_levels(covariate: Covariate) -> tuple[str, ...]:
-    return QUARTERS if covariate.kind == "quartile" else covariate.levels
+    if covariate.kind == "quartile":
+        return QUARTERS
+    return cut_levels(covariate.cuts) if covariate.kind == "cut" else covariate.levels
 
 
 def _reference(covariate: Covariate) -> str | None:
-    return QUARTERS[0] if covariate.kind == "quartile" else covariate.reference
+    if covariate.kind == "quartile":
+        return QUARTERS[0]
+    if covariate.kind == "cut" and covariate.reference is None:
+        return cut_levels(covariate.cuts)[0]
+    return covariate.reference
 
 
 def _numbers(frame: pd.DataFrame, covariate: Covariate) -> np.ndarray:
     values = frame[covariate.column].to_numpy(dtype=float)
     if not np.isfinite(values).all():
         raise FitRefused(f"{covariate.name} has missing or infinite values")
-    return values
+    if covariate.transform is None:
+        return values
+    if covariate.transform == "log":
+        if (values <= 0).any():
+            raise FitRefused(f"{covariate.name} has values without a logarithm: 0 or below")
+        return np.log(values)
+    if (values < 0).any():
+        raise FitRefused(f"{covariate.name} has values without a square root: below 0")
+    return np.sqrt(values)
 
 
-def _learn(frame: pd.DataFrame, covariate: Covariate) -> _Learnt:
-    if covariate.kind == "continuous":
+def _learn(frame: pd.DataFrame, covariate: Covariate) -> Learnt:
+    if covariate.kind in ("continuous", "spline"):
         values = _numbers(frame, covariate)
-        if covariate.per is not None:
-            return _Learnt(covariate, scale=covariate.per)
-        spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-        if spread == 0.0:
+        scale = covariate.per
+        if scale is None:
+            scale = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+        if scale == 0.0 or (covariate.kind == "spline" and np.ptp(values) == 0):
             raise FitRefused(f"{covariate.name} is the same for everyone")
-        return _Learnt(covariate, scale=spread)
-    cuts = quartile_cuts(_numbers(frame, covariate)) if covariate.kind == "quartile" and len(frame) else ()
+        return Learnt(covariate, scale=scale, knots=_knots(values, covariate))
+    if covariate.transform is not None:
+        raise FitRefused(f"{covariate.name} is cut into levels, which a transform does not change")
+    cuts = _cuts(frame, covariate)
     present = set(_levels(covariate, cuts, frame))
     reference = _reference(covariate)
     if reference not in present:
         raise FitRefused(f"nobody has the reference level {covariate.name}={reference}")
     levels = tuple(level for level in _declared_levels(covariate) if level in present and level != reference)
-    return _Learnt(covariate, cuts=cuts, levels=levels)
+    return Learnt(covariate, cuts=cuts, levels=levels)
+
+
+def _knots(values: np.ndarray, covariate: Covariate) -> tuple[float, ...]:
+    if covariate.kind != "spline":
+        return ()
+    try:
+        return place_knots(values, covariate.knots)
+    except FitRefused as reason:
+        raise FitRefused(f"{covariate.name}: {reason}") from None
+
+
+def _cuts(frame: pd.DataFrame, covariate: Covariate) -> tuple[float, ...]:
+    if covariate.kind == "quartile":
+        return quartile_cuts(_numbers(frame, covariate)) if len(frame) else ()
+    if covariate.kind == "cut" and (not covariate.cuts or list(covariate.cuts) != sorted(set(covariate.cuts))):
+        raise FitRefused(f"{covariate.name}: cut-offs must ascend")
+    return covariate.cuts
 
 
 def _levels(covariate: Covariate, cuts: tuple[float, ...], frame: pd.DataFrame) -> np.ndarray:
+    if covariate.kind == "cut":
+        return cut_level_of(_numbers(frame, covariate), cuts)
     if covariate.kind == "quartile":
         return quarter_of(_numbers(frame, covariate), cuts) if cuts else np.empty(0, dtype=object)
     return frame[covariate.column].to_numpy(dtype=object)
 
 
-def _terms(learnt: _Learnt) -> list[Term]:
+def _terms(learnt: Learnt) -> list[Term]:
     covariate = learnt.covariate
-    if covariate.kind == "continuous":
-        unit = "per SD" if covariate.per is None else f"per {learnt.scale:g} {covariate.unit}".rstrip()
-        return [Term(name=covariate.name, covariate=covariate.name, unit=unit, one_unit=learnt.scale)]
+    if covariate.kind in ("continuous", "spline"):
+        linear = Term(name=covariate.name, covariate=covariate.name, unit=_unit(learnt), one_unit=learnt.scale)
+        knots = ", ".join(f"{knot:g}" for knot in learnt.knots)
+        bends = range(1, len(learnt.knots) - 1)
+        return [
+            linear,
+            *(replace(linear, name=covariate.name + "'" * bend, unit=f"spline, knots {knots}") for bend in bends),
+        ]
     reference = _reference(covariate)
     return [
         Term(
@@ -162,10 +205,34 @@ def _terms(learnt: _Learnt) -> list[Term]:
     ]
 
 
-def _columns(learnt: _Learnt, frame: pd.DataFrame) -> list[np.ndarray]:
+def _unit(learnt: Learnt) -> str:
+    covariate = learnt.covariate
+    if covariate.per is None:
+        return "per SD" if covariate.transform is None else f"per SD of {covariate.transform}"
+    unit = covariate.unit if covariate.transform is None else f"{covariate.transform} {covariate.unit}"
+    return f"per {learnt.scale:g} {unit}".rstrip()
+
+
+def _product(one: Term, other: Term) -> Term:
+    """The term of an interaction; its hazard ratio is one of hazard ratios."""
+    both_levels = one.level is not None and other.level is not None
+    scales = [term.one_unit for term in (one, other) if term.one_unit is not None]
+    return Term(
+        name=f"{one.name}:{other.name}",
+        covariate=f"{one.covariate}:{other.covariate}",
+        unit="ratio of hazard ratios",
+        level=f"{one.level}:{other.level}" if both_levels else None,
+        reference_level=f"{one.reference_level}:{other.reference_level}" if both_levels else None,
+        one_unit=scales[0] if len(scales) == 1 else None,
+    )
+
+
+def _columns(learnt: Learnt, frame: pd.DataFrame) -> list[np.ndarray]:
     covariate = learnt.covariate
     if covariate.kind == "continuous":
         return [_numbers(frame, covariate) / learnt.scale]
+    if covariate.kind == "spline":
+        return [column / learnt.scale for column in spline_columns(_numbers(frame, covariate), learnt.knots)]
     levels = _levels(covariate, learnt.cuts, frame)
     unseen = sorted(set(levels) - {_reference(covariate), *learnt.levels}, key=str)
     if unseen:

@@ -1,48 +1,148 @@
-"""The Kaplan-Meier estimate with log-log intervals."""
+"""The Kaplan-Meier estimate with log-log intervals, with delayed entry and weights where there are any."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from model.errors import NotComputable
+from model.survival.censoring import Floats
+from model.survival.follow_up import at_risk_at, check_follow_up, reporting_times, step_value, total_at
 from model.survival.intervals import NORMAL_97_5
 
+ROUNDING = 1e-12
+"""Of weights that are summed up: where all who are left die, their sum over itself may miss 1 by this much."""
 
-def kaplan_meier(durations: np.ndarray, events: np.ndarray) -> pd.DataFrame:
-    """Kaplan and Meier 1958, Greenwood's variance, 95 % interval on the log(-log) scale (Kalbfleisch and Prentice).
+
+def kaplan_meier(
+    durations: Floats,
+    events: NDArray[np.bool_],
+    *,
+    entry: Floats | None = None,
+    weights: Floats | None = None,
+) -> pd.DataFrame:
+    """Kaplan and Meier 1958, 95 % interval on the log(-log) scale (Kalbfleisch and Prentice).
+
+    The variance is Greenwood's; with weights that are not all whole numbers, that of the infinitesimal jackknife, as in
+    R's `survfit` (a whole number says how often a row stands for a person; any other is a sampling weight).
 
     Args:
         durations: years of follow-up, (persons,), > 0.
         events: whether it ended with the event, (persons,).
+        entry: when a person came under observation, (persons,), before the end of follow-up; None: at 0.
+        weights: (persons,), > 0; None: 1 each.
 
     Returns:
         Rows at time 0, every event time, every whole year and the longest follow-up: time_years, survival, ci_lower,
         ci_upper (survival itself before the first event; missing where survival is 0, which has no interval), at_risk
-        (just before the time), events (at the time).
-    """
-    events = events.astype(bool)
-    longest = float(durations.max())
-    times = np.unique(np.concatenate([durations[events], np.arange(0.0, longest), [longest]]))
-    ordered = np.sort(durations)
-    at_risk = len(ordered) - np.searchsorted(ordered, times, side="left")
-    dying = np.sort(durations[events])
-    deaths = np.searchsorted(dying, times, side="right") - np.searchsorted(dying, times, side="left")
+        (just before the time), events (at the time); the last two are sums of weights where there are weights.
 
-    survival = np.cumprod(1 - deaths / at_risk)
+    Raises:
+        NotComputable: no persons, or follow-up, entry or weights that make no sense.
+    """
+    check_follow_up(durations, entry, weights)
+    events = events.astype(bool)
+    times = reporting_times(durations[events], float(durations.max()))
+    at_risk = at_risk_at(times, durations, entry, weights)
+    deaths = total_at(times, durations[events], None if weights is None else weights[events])
+
+    # With delayed entry nobody may be at risk between two times; nobody dies then.
+    hazard = np.divide(deaths, at_risk, out=np.zeros_like(deaths), where=deaths > 0)
+    hazard[hazard > 1 - ROUNDING] = 1.0
+    survival = np.cumprod(1 - hazard)
     with np.errstate(divide="ignore", invalid="ignore"):
-        greenwood = np.cumsum(deaths / (at_risk * (at_risk - deaths)))
-        half_width = NORMAL_97_5 * np.sqrt(greenwood) / np.log(survival)
+        surviving = np.where(hazard < 1, at_risk - deaths, 0.0)
+        variance = np.cumsum(np.where(deaths > 0, hazard / surviving, 0.0))
+        if weights is not None and (weights != np.round(weights)).any():
+            entered = np.zeros_like(durations) if entry is None else entry
+            variance = _infinitesimal_jackknife(times, variance, surviving, durations, events, entered, weights)
+        half_width = NORMAL_97_5 * np.sqrt(variance) / np.log(survival)
         lower = survival ** np.exp(-half_width)
         upper = survival ** np.exp(half_width)
     before_first_event = survival == 1
     extinct = survival == 0
+    whole = weights is None
     return pd.DataFrame(
         {
             "time_years": times,
             "survival": survival,
             "ci_lower": np.select([before_first_event, extinct], [1.0, np.nan], lower),
             "ci_upper": np.select([before_first_event, extinct], [1.0, np.nan], upper),
-            "at_risk": at_risk,
-            "events": deaths,
+            "at_risk": at_risk.astype(np.int64) if whole else at_risk,
+            "events": deaths.astype(np.int64) if whole else deaths,
         }
     )
+
+
+@dataclass(frozen=True)
+class SurvivalAt:
+    """Kaplan-Meier's estimate at one time; no interval where survival is 0."""
+
+    survival: float
+    ci_lower: float | None
+    ci_upper: float | None
+
+
+def survival_at(
+    durations: Floats,
+    events: NDArray[np.bool_],
+    time_years: float,
+    *,
+    entry: Floats | None = None,
+    weights: Floats | None = None,
+) -> SurvivalAt:
+    """Kaplan-Meier's estimate at one time.
+
+    Args: as `kaplan_meier`.
+
+    Raises:
+        NotComputable: as `kaplan_meier`; or nobody was followed that long while some were alive.
+    """
+    curve = kaplan_meier(durations, events, entry=entry, weights=weights)
+    row = int(np.searchsorted(curve["time_years"].to_numpy(), time_years, side="right")) - 1
+    survival, lower, upper = (float(curve[column].iloc[row]) for column in ("survival", "ci_lower", "ci_upper"))
+    if time_years > float(durations.max()) and survival > 0:
+        raise NotComputable(f"nobody was followed for {time_years:g} years")
+    if survival == 0:
+        return SurvivalAt(0.0, None, None)
+    return SurvivalAt(survival, lower, upper)
+
+
+def _infinitesimal_jackknife(
+    times: Floats,
+    hazard_variance: Floats,
+    surviving: Floats,
+    durations: Floats,
+    events: NDArray[np.bool_],
+    entry: Floats,
+    weights: Floats,
+) -> Floats:
+    """Variance of log S(t): the sum over persons of (weight x derivative of log S(t) by the weight) squared.
+
+    The derivative is A(t) - A(entry) while a person is at risk, with A = sum of d / (n (n - d)), and stays at
+    A(own time) - A(entry) - died / (n - d) afterwards; sums over persons are kept up as they come and go.
+    """
+    at_entry = step_value(times, entry, hazard_variance, 0.0)
+    leaves = np.searchsorted(times, durations, side="left")
+    settled = (
+        step_value(times, durations, hazard_variance, 0.0) - at_entry - np.where(events, 1 / surviving[leaves], 0.0)
+    )
+    enters = np.searchsorted(times, entry, side="right")
+    enters[entry <= 0] = 0
+
+    def present(values: Floats) -> Floats:
+        come = np.bincount(enters, weights=values, minlength=len(times) + 1)[: len(times)]
+        gone = np.bincount(leaves, weights=values, minlength=len(times))
+        return np.cumsum(come - gone)
+
+    squared = weights**2
+    of_the_gone = np.cumsum(np.bincount(leaves, weights=squared * settled**2, minlength=len(times)))
+    of_the_present = (
+        hazard_variance**2 * present(squared)
+        - 2 * hazard_variance * present(squared * at_entry)
+        + present(squared * at_entry**2)
+    )
+    return of_the_gone + of_the_present

@@ -13,7 +13,10 @@ SELECT
     member.face_survival_log_risk,
     member.covariates - '{age_years,face_age_years,face_survival_log_risk}'::text[] AS covariates,
     member.model_id,
-    member.run_id
+    member.run_id,
+    member.episode,
+    member.entry_years,
+    member.ending
 FROM fahr.cohort_member_v1 AS member
 LEFT JOIN fahr.latest_analysis AS latest USING (cohort, analysis_id);
 COMMENT ON VIEW fahr.cohort_member IS 'The persons of each analysis, with the values its models saw.';

@@ -37,8 +37,8 @@ def answer(engine: Engine, question: str) -> list[Row[tuple]]:
         return list(connection.execute(text(query)))
 
 
-def test_ten_questions_are_answered_and_more() -> None:
-    assert [heading.split(".")[0] for heading in QUERIES][:10] == [str(number) for number in range(1, 11)]
+def test_twelve_questions_are_answered_and_more() -> None:
+    assert [heading.split(".")[0] for heading in QUERIES][:12] == [str(number) for number in range(1, 13)]
     assert DOCUMENT.count("```sql") == len(QUERIES)
 
 
@@ -97,6 +97,17 @@ def test_only_the_last_week_and_the_latest_analysis_are_told(analyst: Engine) ->
         "3.00",
         "2.47 to 3.65",
     )
+
+
+def test_what_is_added_and_in_whom(analyst: Engine) -> None:
+    (added,) = answer(analyst, "11.")
+    assert (added.chi_squared, added.p_holm, added.ci_95_percent) == (Decimal("10.8"), "0.001", "0.001 to 0.040")
+    assert [(row.people, row.persons, row.interaction_p_holm) for row in answer(analyst, "12.")] == [
+        ("all", 80, Decimal("0.800")),
+        ("female", 45, Decimal("0.800")),
+        ("male", 35, Decimal("0.800")),
+        ("brain", 12, Decimal("0.800")),
+    ]
 
 
 def test_the_query_over_the_hospitals_tables_needs_the_hospitals_grant(

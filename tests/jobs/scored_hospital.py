@@ -5,12 +5,17 @@ No photograph is drawn and no network runs: for tests of what comes after publis
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import shutil
+import tempfile
 import uuid
 from datetime import date, datetime, time, timedelta
+from pathlib import Path
 
 import numpy as np
+import yaml
 from sqlalchemy import Connection, Engine, text
 
 from jobs.demo.cdm_tables import write_cdm
@@ -19,11 +24,32 @@ from jobs.demo.sessions import Session, plan_sessions
 from jobs.runs import code_version
 from jobs.warehouse.connection import copy_rows
 from jobs.warehouse.migrate import migrate
+from schemas.cohort import COHORTS
 
 MODEL_ID, PREPROCESSING_ID, WEIGHTS = "fahr-test-1", "p-test", "ab" * 32
 
 REFUSED = {"file_missing": 1, "not_an_image": 2, "no_face": 3, "scorer_unavailable": 2}
 """Photos without a score, by reason."""
+
+
+_folders = tempfile.TemporaryDirectory(prefix="cohorts-")
+
+
+@functools.cache
+def shipped_cohort(*, without: tuple[str, ...] = (), repeats: int = 0) -> str:
+    """Folder of the shipped cohort with few bootstrap resamples and without some keys: most tests need no more."""
+    number = len(list(Path(_folders.name).iterdir()))
+    folder = Path(shutil.copytree(COHORTS / "cancer_photo", Path(_folders.name) / str(number) / "cancer_photo"))
+    declared = yaml.safe_load((folder / "cohort.yaml").read_text())
+    kept = {key: value for key, value in declared.items() if key not in without}
+    kept["resampling"]["repeats"] = repeats
+    (folder / "cohort.yaml").write_text(yaml.safe_dump(kept, sort_keys=False))
+    return str(folder)
+
+
+def models_only() -> str:
+    """The shipped cohort's models and predictions, and nothing that takes many fits."""
+    return shipped_cohort(without=("comparisons", "subgroups", "adjusted_curves"))
 
 
 def fill_hospital(owner: Engine, *, patients: int = 200, seed: int = 7, night: date = DEMO_NIGHT) -> int:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from opened_page import Opened
-from scored_hospital import MODEL_ID, REFUSED, fill_hospital
+from scored_hospital import MODEL_ID, REFUSED, fill_hospital, models_only
 from sqlalchemy import Engine, text
 
 from jobs.demo.population import CANARY, DEMO_NIGHT
@@ -22,7 +22,7 @@ def write(settings: Settings, engine: Engine, night=DEMO_NIGHT) -> Path:
 
 def test_page_of_a_full_night(settings, engine, owner_engine, browser):
     photos = fill_hospital(owner_engine, patients=150, seed=7)
-    counts = risk(settings=settings, engine=engine, night=DEMO_NIGHT)
+    counts = risk(settings=settings, engine=engine, night=DEMO_NIGHT, cohort=models_only())
     path = write(settings, engine)
     assert path.name == "night-2026-03-01.html"
     opened = Opened(browser, path)
@@ -57,7 +57,7 @@ def test_page_of_a_full_night(settings, engine, owner_engine, browser):
         ).one()
     row = f"{coefficient.hazard_ratio:.2f} {coefficient.ci_lower:.2f} – {coefficient.ci_upper:.2f}"
     assert row in section
-    biomarker_terms = 2 + 2 + 2 + 3 + 3
+    biomarker_terms = 2 + 1 + 2 + 2 + 3 + 3 + 2
     assert opened.page.locator("#risk table.forest").first.locator(".point").count() == biomarker_terms
     assert opened.page.locator("#risk figure.curves svg").count() == 2
     assert "at risk" in opened.page.locator("#risk figure.curves svg").first.text_content()
@@ -73,7 +73,7 @@ def titles(opened: Opened, selector: str) -> list[str]:
 
 def test_page_names_nobody(settings, engine, owner_engine):
     fill_hospital(owner_engine, patients=150, seed=7)
-    risk(settings=settings, engine=engine, night=DEMO_NIGHT)
+    risk(settings=settings, engine=engine, night=DEMO_NIGHT, cohort=models_only())
     page = write(settings, engine).read_text()
     assert CANARY not in page
     assert not re.search(r"SYN-\d|key-\d|session_id|person_id|\d+/\d{4}-\d\d-\d\d", page)
@@ -93,7 +93,7 @@ def test_page_before_any_risk_table_and_of_an_empty_warehouse(settings, engine, 
 
 def test_page_when_every_model_was_refused(settings, engine, owner_engine, browser):
     fill_hospital(owner_engine, patients=20, seed=7)
-    risk(settings=settings, engine=engine, night=DEMO_NIGHT)
+    risk(settings=settings, engine=engine, night=DEMO_NIGHT, cohort=models_only())
     opened = Opened(browser, write(settings, engine))
     assert opened.complaints == []
     assert "refused" in opened.words("#risk") and "fewer than 2 events a term" in opened.words("#risk")

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from scored_hospital import MODEL_ID, fill_hospital
+from scored_hospital import MODEL_ID, fill_hospital, models_only
 from sqlalchemy import Engine, make_url, text
 
 from jobs.demo.population import DEMO_NIGHT, simulate_population
 from jobs.demo.truth import TRUE_COEFFICIENTS
 from jobs.errors import SettingsError, UsageError
 from jobs.risk import model_covariates, risk
+from jobs.risk.tables import RISK_TABLES
 from jobs.settings import Settings
 from jobs.warehouse.connection import connect
 from model.survival.cox import fit_cox
@@ -74,16 +75,14 @@ def change(owner: Engine, statement: str) -> None:
         connection.execute(text(statement))
 
 
-def run_risk(
-    settings: Settings, engine: Engine, night: date = DEMO_NIGHT, cohort: str = "cancer_photo"
-) -> dict[str, int]:
-    return risk(settings=settings, engine=engine, night=night, cohort=cohort)
+def run_risk(settings: Settings, engine: Engine, night: date = DEMO_NIGHT, cohort: str | None = None) -> dict[str, int]:
+    return risk(settings=settings, engine=engine, night=night, cohort=cohort or models_only())
 
 
 def test_tables_hold_the_cohort_the_models_and_the_predictions(settings, engine, hospital):
     counts = run_risk(settings, engine)
     assert counts["persons"] == counts["analysed"] == counts["predicted"] == PATIENTS
-    assert counts["models_fitted"] == 8 and counts["models_refused"] == 0
+    assert counts["models_fitted"] == len(load_cohort("cancer_photo").declared.models) and counts["models_refused"] == 0
 
     models = rows(engine, "SELECT * FROM fahr.risk_model WHERE is_latest").set_index("model_name")
     assert set(models["status"]) == {"fitted"}
@@ -146,7 +145,7 @@ def test_tables_equal_a_fit_of_the_published_members(settings, engine, hospital)
     declaration = load_cohort("cancer_photo")
     covariates = model_covariates(declaration)
     for model_name, model in declaration.declared.models.items():
-        fit = fit_cox(frame, tuple(covariates[name] for name in model.covariates))
+        fit = fit_cox(frame, tuple(covariates[name] for name in model.covariates), strata=model.strata)
         table = rows(engine, f"SELECT * FROM fahr.risk_coefficient_v1 WHERE model_name = '{model_name}'")
         table = table.set_index("term")
         for coefficient in fit.coefficients:
@@ -163,24 +162,24 @@ def test_rerun_changes_nothing_and_leaves_no_run(settings, engine, hospital):
 
 
 def test_same_data_give_the_same_bits_in_another_order(settings, engine, hospital):
-    run_risk(settings, engine)
+    run_risk(settings, engine, cohort="cancer_photo")
     before = everything(engine)
     with hospital.begin() as connection:
-        for table in ("patient_risk", "survival_curve", "risk_coefficient", "risk_model", "cohort_member"):
-            connection.execute(text(f"DELETE FROM fahr.{table}_v1"))
+        for table in RISK_TABLES:
+            connection.execute(text(f"DELETE FROM fahr.{table}"))
         connection.execute(text("DELETE FROM fahr.run_v1 WHERE stage = 'risk'"))
         connection.execute(text("CREATE TEMP TABLE shuffled AS SELECT * FROM cdm.death ORDER BY random()"))
         connection.execute(text("DELETE FROM cdm.death"))
         connection.execute(text("INSERT INTO cdm.death SELECT * FROM shuffled"))
-    run_risk(settings, engine)
+    run_risk(settings, engine, cohort="cancer_photo")
     assert everything(engine) == before
 
 
 def everything(engine: Engine) -> dict[str, list[str]]:
     """Every value of the risk tables but the run's id, floats to the last bit."""
     return {
-        table: sorted(rows(engine, f"SELECT * FROM fahr.{table}_v1").drop(columns="run_id").map(repr).sum(axis=1))
-        for table in ("patient_risk", "survival_curve", "risk_coefficient", "risk_model", "cohort_member")
+        table: sorted(rows(engine, f"SELECT * FROM fahr.{table}").drop(columns="run_id").map(repr).sum(axis=1))
+        for table in RISK_TABLES
     }
 
 
@@ -333,11 +332,16 @@ def own_cohort(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("    cancer.site,", "    cancer.sight,", r"cohort\.sql:10\d fails with UndefinedColumn: column cancer\.sight"),
+        ("    cancer.site,", "    cancer.sight,", r"cohort\.sql:11\d fails with UndefinedColumn: column cancer\.sight"),
         ("    cancer.site,", "", r"cohort\.sql gives no column site"),
         ("WHEN 8532 THEN 'female'", "WHEN 8532 THEN 'woman'", r"levels of sex not declared"),
         ("    CASE birth.gender", "    1 / 0 AS wrong, CASE birth.gender", r"fails with DivisionByZero\.$"),
         ("SELECT DISTINCT ON (session.person_id) session", "SELECT session", r"rows too many"),
+        (
+            "WHEN index_session.withheld THEN 'taught_the_model'",
+            "WHEN NOT index_session.withheld THEN 'too_young'",
+            r"1 reasons in left_out not declared",
+        ),
     ],
 )
 def test_wrong_sql_is_told_by_file_and_line(settings, engine, hospital, own_cohort, old, new, says):

@@ -45,7 +45,7 @@ def edited(folder: Path, old: str, new: str) -> int:
     ("old", "new", "key", "says"),
     [
         ("    reference: breast\n", "    reference: liver\n", "covariates.site.reference", "'liver' is not among"),
-        ("model: both_adjusted", "model: all_adjusted", "prediction.model", "no model 'all_adjusted'"),
+        ("model: both_adjusted\n  folds", "model: all\n  folds", "prediction.model", "no model 'all'"),
         (
             "covariates: [face_survival_log_risk]",
             "covariates: [risk]",
@@ -62,6 +62,87 @@ def edited(folder: Path, old: str, new: str) -> int:
         ("  sex:\n    label: Sex", "  age_years:\n    label: Sex", "age_years", "stands twice"),
         ("  - cdm.person\n", "  - person; DROP TABLE\n", "reads.0", "pattern"),
         ("title: People", "title: [People", "", "not YAML"),
+        ("horizons_years: [1, 3]", "horizons_years: [3, 1]", "endpoint.horizons_years.1", "does not follow 3"),
+        ("horizons_years: [1, 3]", "horizons_years: [0]", "endpoint.horizons_years.0", "greater than 0"),
+        ("    cuts: [50, 60, 70, 80]\n", "    cuts: [50, 50]\n", "covariates.age_band.cuts", "does not follow"),
+        ("    cuts: [50, 60, 70, 80]\n", "", "covariates.age_band.cuts", "missing"),
+        (
+            "    column: face_age_years\n    unit: years\n    knots: 4",
+            "    column: face_age_years\n    knots: 9",
+            "covariates.face_age_spline.knots",
+            "less than or equal to 7",
+        ),
+        (
+            "    unit: point\n",
+            "    unit: point\n    knots: 4\n",
+            "covariates.ecog.knots",
+            "continuous covariate has none",
+        ),
+        (
+            "    unit: point\n",
+            "    unit: point\n    transform: cube\n",
+            "covariates.ecog.transform",
+            "'log' or 'sqrt'",
+        ),
+        ("    strata: [site]", "    strata: [stage]", "models.both_stratified_by_site.strata.0", "is a covariate"),
+        (
+            "    strata: [site]",
+            "    strata: [face_age_quartile]",
+            "models.both_stratified_by_site.strata.0",
+            "strata need a categorical covariate",
+        ),
+        (
+            "    strata: [site]",
+            "    method: cause_specific",
+            "models.both_stratified_by_site.method",
+            "needs the key competing",
+        ),
+        (
+            "    smaller: age_univariable\n",
+            "    smaller: face_survival_univariable\n",
+            "comparisons.face_age_beyond_age.larger",
+            "not nested: 'age_and_face_age' lacks face_survival_log_risk",
+        ),
+        (
+            "    smaller: age_univariable\n",
+            "    smaller: age_and_face_age\n",
+            "comparisons.face_age_beyond_age.larger",
+            "nothing is added",
+        ),
+        (
+            "    smaller: age_univariable\n",
+            "    smaller: age\n",
+            "comparisons.face_age_beyond_age.smaller",
+            "no model 'age'",
+        ),
+        ("by: [sex, age_band", "by: [sex, age_years", "subgroups.by.1", "subgroups need levels"),
+        (
+            "exposures: [face_age_years, face_survival_log_risk]",
+            "exposures: [face_age_quartile]",
+            "subgroups.exposures.0",
+            "an exposure is continuous",
+        ),
+        (
+            "subgroups:\n  model: both_adjusted",
+            "subgroups:\n  model: face_age_adjusted",
+            "subgroups.exposures.1",
+            "is no covariate of 'face_age_adjusted'",
+        ),
+        (
+            "  face_age_quartile: face_age_quartile_adjusted",
+            "  face_age_quartile: face_age_adjusted",
+            "adjusted_curves.face_age_quartile",
+            "is no covariate of 'face_age_adjusted'",
+        ),
+        ("  repeats: 200", "  repeats: -1", "resampling.repeats", "greater than or equal to 0"),
+        ("endpoint:\n", "entry: event\nendpoint:\n", "entry", "means something else"),
+        ("endpoint:\n", "cluster: index_date\nendpoint:\n", "cluster", "means something else"),
+        (
+            "endpoint:\n",
+            "competing: {column: cause, of_interest: cancer, others: [cancer]}\nendpoint:\n",
+            "competing.others.0",
+            "is the event of interest",
+        ),
     ],
 )
 def test_mistakes_name_file_line_and_key(copy, old, new, key, says):
@@ -71,8 +152,22 @@ def test_mistakes_name_file_line_and_key(copy, old, new, key, says):
     message = str(raised.value)
     assert message.startswith("cancer_photo/cohort.yaml:")
     assert key in message and says in message
-    if says not in ("missing", "not YAML"):
+    at_the_edit = new.strip("\n").count("\n") == 0 and not key.endswith(".larger")
+    if says not in ("missing", "not YAML") and at_the_edit:
         assert message.startswith(f"cancer_photo/cohort.yaml:{line}: {key}")
+
+
+def test_the_line_of_a_mistake_that_spans_two_models_is_that_of_the_larger(copy):
+    edited(copy, "    smaller: age_univariable\n", "    smaller: face_survival_univariable\n")
+    line = 1 + (copy / "cohort.yaml").read_text().split("\n").index("    larger: age_and_face_age")
+    with pytest.raises(DeclarationError, match=rf"cohort\.yaml:{line}: comparisons\.face_age_beyond_age\.larger"):
+        load_cohort(copy)
+
+
+def test_a_cohort_of_other_tables_needs_no_scores(copy):
+    assert load_cohort(copy).reads_scores
+    (copy / "cohort.sql").write_text("-- fahr.session_score_unseen is not read\nSELECT * FROM registry.rossi\n")
+    assert not load_cohort(copy).reads_scores
 
 
 def test_missing_files_and_unknown_names_are_told(copy):

@@ -89,6 +89,7 @@ birth AS (
     SELECT
         person_id,
         gender_concept_id,
+        race_concept_id,
         coalesce(
             CAST(birth_datetime AS date), make_date(year_of_birth, coalesce(month_of_birth, 7), coalesce(day_of_birth, 1))
         ) AS born_on
@@ -105,6 +106,10 @@ SELECT
     coalesce(died.died_on <= followup.ends_on, false) AS event,
     (index_session.session_on - birth.born_on) / 365.25 AS age_years,
     CASE birth.gender_concept_id WHEN 8532 THEN 'female' WHEN 8507 THEN 'male' END AS sex,
+    CASE birth.race_concept_id
+        WHEN 8527 THEN 'white' WHEN 8516 THEN 'black' WHEN 8515 THEN 'asian' WHEN 8557 THEN 'pacific'
+        WHEN 8657 THEN 'native' ELSE 'other_or_unknown'
+    END AS race,
     cancer.site,
     stage_group.stage,
     performance.ecog,

@@ -18,8 +18,8 @@ from jobs.evaluation.publish import publish_evaluation
 from jobs.evaluation.survival import evaluate_survival
 from jobs.training.errors import TrainingDataRefused
 from model.drawing import draw_face, random_conditions, random_latents
-from model.evaluation.bootstrap import Resampling
 from model.scorer import PhotoScorer
+from model.survival.bootstrap import Resampling
 from model.survival.concordance import harrells_c
 from model.training.people import DAYS_PER_YEAR, UNSEEN_SEEDS, simulate_people
 from tests.model.releases import small_release

@@ -21,7 +21,7 @@ from jobs.evaluation.publish import publish_evaluation
 from jobs.evaluation.survival import evaluate_survival
 from jobs.evaluation.warehouse_scores import read_warehouse_scores
 from jobs.risk import risk
-from model.evaluation.bootstrap import Resampling
+from model.survival.bootstrap import Resampling
 
 FEW = Resampling(20, seed=1)
 KINDS = {"age": evaluate_age, "survival": evaluate_survival}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pandas as pd
 import pytest
 import sqlalchemy.exc
-from scored_hospital import MODEL_ID, PREPROCESSING_ID, fill_hospital
+from scored_hospital import MODEL_ID, PREPROCESSING_ID, fill_hospital, models_only
 from sqlalchemy import Engine, text
 from test_risk import database
 
@@ -75,7 +75,7 @@ def rows(engine: Engine, query: str) -> pd.DataFrame:
 
 
 def run_risk(settings, engine) -> dict[str, int]:
-    return risk(settings=settings, engine=engine, night=DEMO_NIGHT, cohort="cancer_photo")
+    return risk(settings=settings, engine=engine, night=DEMO_NIGHT, cohort=models_only())
 
 
 def members(engine: Engine) -> pd.DataFrame:

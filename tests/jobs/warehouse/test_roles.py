@@ -14,12 +14,18 @@ from jobs.warehouse.connection import open_warehouse
 ANALYST_VIEWS = [
     "reason_code", "run", "model_version", "face_score", "session_score", "face_aging_rate", "coverage", "quarantine",
     "latest_analysis", "cohort_member", "risk_model", "risk_coefficient", "survival_curve", "patient_risk",
+    "patient_survival", "risk_flow", "risk_contrast", "risk_diagnostic", "risk_subgroup", "risk_performance",
+    "risk_calibration", "risk_effect", "risk_over_time", "risk_decision", "risk_frozen_model", "risk_validation",
+    "risk_validation_group",
+    "risk_latest", "risk_latest_contrast", "risk_latest_subgroup", "risk_latest_performance",
     "evaluation", "evaluation_metric", "training_set", "training_photo", "model_training", "out_of_fold_score",
     "face_score_unseen", "session_score_unseen", "model_promotion",
 ]  # fmt: skip
 RESEARCHER_VIEWS = [
     "reason_code", "model_version", "latest_analysis", "risk_model", "risk_coefficient", "researcher_coverage",
     "researcher_face_age", "researcher_survival_curve", "evaluation", "researcher_evaluation_metric",
+    "risk_contrast", "risk_effect", "risk_latest", "risk_latest_contrast",
+    "researcher_risk_flow", "researcher_risk_subgroup", "researcher_risk_performance", "researcher_risk_calibration",
 ]  # fmt: skip
 STATE = "schema_state_v1"
 
@@ -158,3 +164,26 @@ def test_small_cells_are_left_out_for_researchers(as_role, small_warehouse: Engi
     assert [tuple(row) for row in ages] == [(40, 10), (50, 20), (60, 20), (70, 20)]
     # 20 persons at the start, one fewer each fifth of a year: ten are left after two years.
     assert [tuple(row) for row in last] == [("Q1", 2.0), ("Q2", 2.0), ("Q3", 2.0), ("Q4", 2.0)]
+
+
+def test_small_groups_of_the_risk_tables_are_left_out_for_researchers(as_role) -> None:
+    latest = "WHERE is_latest ORDER BY"
+    with as_role("fahr_researcher") as connection:
+        subgroups = connection.execute(
+            text(f"SELECT level, persons, events FROM fahr.researcher_risk_subgroup {latest} level")
+        ).all()
+        performance = connection.execute(
+            text(f"SELECT level FROM fahr.researcher_risk_performance {latest} level")
+        ).all()
+        flow = connection.execute(
+            text(f"SELECT left_out, remaining FROM fahr.researcher_risk_flow {latest} step")
+        ).all()
+        calibration = connection.execute(
+            text(f"SELECT group_number FROM fahr.researcher_risk_calibration {latest} 1")
+        ).all()
+    # Nine deaths of twelve, and three of seven, are too few; four left out are, too.
+    assert [tuple(row) for row in subgroups] == [("all", 80, 55), ("female", 45, 30), ("male", 35, 25)]
+    assert [row.level for row in performance] == ["all", "female", "male"]
+    assert [tuple(row) for row in flow] == [(0, 100), (15, 85), (None, 80)]
+    # Of twenty persons at least ten died and ten did not in the second group only.
+    assert [row.group_number for row in calibration] == [2]

@@ -14,7 +14,7 @@ from sksurv.util import Surv
 from statsmodels.formula.api import mixedlm, ols
 
 from model.evaluation.age import age_findings, error_measures
-from model.evaluation.bootstrap import Resampling, bootstrap_intervals
+from model.survival.bootstrap import Resampling, bootstrap_intervals
 
 FEW = Resampling(repeats=60, seed=3)
 

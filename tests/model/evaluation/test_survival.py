@@ -12,9 +12,9 @@ from sksurv.metrics import integrated_brier_score as sksurv_integrated_brier_sco
 from sksurv.util import Surv
 from statsmodels.duration.hazard_regression import PHReg
 
-from model.evaluation.bootstrap import Resampling
 from model.evaluation.nested_models import nested_model_findings
 from model.evaluation.survival import SCORES, survival_findings
+from model.survival.bootstrap import Resampling
 from model.survival.cross_fitting import fold_of
 from model.survival.design import Covariate
 

@@ -1,0 +1,56 @@
+"""Whether a Cox model may be believed: proportional hazards, events for each term, influence of single persons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from jobs.risk.findings import ALL, Diagnostic
+from jobs.risk.models import ModelResult
+from model.survival.cox import CoxFit
+from model.survival.influence import influence
+from model.survival.proportional_hazards import proportional_hazards
+
+INFLUENTIAL = 2.0
+"""A row counts as influential where it moves a coefficient by more than this over the square root of the rows, in
+standard errors (Belsley, Kuh and Welsch 1980)."""
+
+
+def diagnostics(models: Mapping[str, ModelResult]) -> list[Diagnostic]:
+    """The diagnostics of every Cox model that was fitted."""
+    return [
+        diagnostic for name, result in models.items() if result.cox is not None for diagnostic in _of(name, result.cox)
+    ]
+
+
+def _of(name: str, fit: CoxFit) -> Iterator[Diagnostic]:
+    yield from _proportional_hazards(name, fit)
+    yield Diagnostic(name, "events_per_term", ALL, value=fit.events / len(fit.coefficients))
+    yield from _influence(name, fit)
+
+
+def _proportional_hazards(name: str, fit: CoxFit) -> Iterator[Diagnostic]:
+    """Of each term, of each covariate that has several, and of the whole model."""
+    tests = proportional_hazards(fit)
+    of_covariates = [coefficient.term.covariate for coefficient in fit.coefficients]
+    several = {covariate for covariate in of_covariates if of_covariates.count(covariate) > 1}
+    told = [("proportional_hazards", term, test) for term, test in tests.by_term.items()]
+    told += [
+        ("proportional_hazards_covariate", covariate, test)
+        for covariate, test in tests.by_covariate.items()
+        if covariate in several
+    ]
+    for diagnostic, term, test in [*told, ("proportional_hazards", ALL, tests.overall)]:
+        yield Diagnostic(name, diagnostic, term, test.chi_squared, test.degrees, test.p_value)
+
+
+def _influence(name: str, fit: CoxFit) -> Iterator[Diagnostic]:
+    found = influence(fit)
+    limit = INFLUENTIAL / np.sqrt(fit.rows)
+    for term, moved in zip(found.terms, np.abs(found.dfbetas).T, strict=True):
+        many = int((moved > limit).sum())
+        note = f"{many} of {fit.rows} move it by more than {limit:.2f} standard errors"
+        yield Diagnostic(name, "largest_dfbetas", term, value=float(moved.max()), note=note)
+    displaced = float(found.likelihood_displacement.max())
+    yield Diagnostic(name, "largest_likelihood_displacement", ALL, value=displaced)

@@ -1,0 +1,146 @@
+"""Fit the Cox models a cohort declares, and write the risk tables.
+
+An analysis is one declaration on one state of the data by one version of the code; its id is their fingerprint. The
+same data give the same id and the same numbers, and a rerun that would repeat the latest analysis leaves no trace.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from datetime import date
+
+import pandas as pd
+from sqlalchemy import Connection, Engine, text
+
+from jobs.releases import scored_model_id
+from jobs.risk.contrasts import contrasts
+from jobs.risk.curves import adjusted, curves
+from jobs.risk.declared import load_declaration
+from jobs.risk.diagnostics import diagnostics
+from jobs.risk.effects import effects, over_time
+from jobs.risk.models import fit_models, predict
+from jobs.risk.people import check_tables, complete_cases, fingerprint, flow, read_people
+from jobs.risk.performance import performance
+from jobs.risk.subgroups import subgroups
+from jobs.risk.tables import Analysis, write_analysis
+from jobs.runs import code_version, recorded_run
+from jobs.settings import Settings
+from schemas.cohort import Cohort
+
+log = logging.getLogger("fahr.risk")
+
+
+def risk(*, settings: Settings, engine: Engine, night: date, cohort: str = "cancer_photo") -> dict[str, int]:
+    """Fit the models of `cohort` on what was known on `night` and publish their tables in one transaction.
+
+    Args:
+        settings: of this process.
+        engine: warehouse, as fahr_loader.
+        night: scores, follow-up and covariates up to the end of this day are used.
+        cohort: name of a folder under schemas/cohorts, or path of a folder with cohort.sql and cohort.yaml.
+
+    Returns:
+        Counts: persons, without_followup, missing_<covariate>, analysed, events, models_fitted, models_refused,
+        predicted. Empty when the latest analysis is of the same data, or a cohort that reads scores finds none yet.
+
+    Raises:
+        UsageError: there is no such cohort.
+        SettingsError: the declaration is wrong, or a table it reads is missing; says which.
+        LockHeld: another risk run is at work.
+    """
+    declaration = load_declaration(cohort)
+    scored_by = _current_model(engine) if declaration.reads_scores else None
+    with recorded_run(engine, stage="risk", logical_date=night, lock="risk", model_id=scored_by) as run:
+        # One snapshot: a score published in between must not make the model and its rows disagree.
+        with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            model_id = scored_model_id(connection) if declaration.reads_scores else None
+            if model_id is None and declaration.reads_scores:
+                log.warning("no photo has been scored yet: there is nothing to analyse")
+                run.nothing_to_do()
+                return {}
+            check_tables(connection, declaration)
+            people = read_people(connection, declaration, night)
+            data_sha256 = fingerprint(people)
+            analysis_id = _analysis_id(declaration.sha256, data_sha256, model_id or "no scores", code_version())
+            repeats = _repeats(connection, declaration, analysis_id, night)
+        if repeats:
+            run.nothing_to_do()
+            return {}
+        analysis = _analyse(people, declaration, analysis_id, data_sha256, model_id)
+        run.counts.update(analysis.counts)
+        with run.publish() as connection:
+            write_analysis(connection, analysis, declaration, run_id=run.run_id, night=night)
+    return analysis.counts
+
+
+def _current_model(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        return scored_model_id(connection)
+
+
+def _repeats(connection: Connection, declaration: Cohort, analysis_id: str, night: date) -> bool:
+    """Whether writing this analysis would change nothing: it is the latest of its cohort, or a later night has one.
+
+    Data that went back to what they were give an old id again: it is written anew, and is the latest.
+    """
+    known = connection.execute(
+        text(
+            "SELECT fitted_on, analysis_id FROM fahr.latest_analysis WHERE cohort = :cohort"
+            " AND EXISTS (SELECT FROM fahr.risk_model_v1 WHERE analysis_id = :analysis_id)"
+        ),
+        {"cohort": declaration.declared.cohort, "analysis_id": analysis_id},
+    ).first()
+    return known is not None and (known.analysis_id == analysis_id or night < known.fitted_on)
+
+
+def _analysis_id(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _analyse(
+    people: pd.DataFrame, cohort: Cohort, analysis_id: str, data_sha256: str, model_id: str | None
+) -> Analysis:
+    """Everything the tables hold, computed before anything is written."""
+    members, counts = complete_cases(people, cohort)
+    steps = flow(counts, cohort)
+    declared = cohort.declared
+    models = fit_models(members, cohort)
+    compared = [
+        name for comparison in declared.comparisons.values() for name in (comparison.smaller, comparison.larger)
+    ]
+    predictions = {
+        name: predict(members, cohort, declared.models[name], models[name])
+        for name in dict.fromkeys([declared.prediction.model, *compared])
+    }
+    predicted = predictions[declared.prediction.model]
+    adjusted_curves, no_curves = adjusted(members, cohort)
+    for name, reason in no_curves.items():
+        models[name] = models[name].with_doubts(reason)
+    if models[declared.prediction.model].fit is not None and predicted.reason is not None:
+        models[declared.prediction.model] = models[declared.prediction.model].with_doubts(
+            f"no predictions: {predicted.reason}"
+        )
+    judged = performance(members, cohort, predictions)
+    counts["models_fitted"] = sum(result.fit is not None for result in models.values())
+    counts["models_refused"] = len(models) - counts["models_fitted"]
+    counts["predicted"] = 0 if predicted.table is None else len(predicted.table)
+    return Analysis(
+        analysis_id=analysis_id,
+        data_sha256=data_sha256,
+        model_id=model_id,
+        members=members,
+        counts=counts,
+        flow=steps,
+        models=models,
+        curves=[*curves(members, cohort), *adjusted_curves],
+        contrasts=contrasts(members, cohort, models, predictions),
+        diagnostics=diagnostics(models),
+        subgroups=subgroups(members, cohort, models.get(declared.subgroups.model) if declared.subgroups else None),
+        effects=effects(members, cohort, models),
+        over_time=over_time(models),
+        performance=judged.measured,
+        decisions=judged.decisions,
+        calibration=judged.calibration,
+        predicted=predicted,
+    )

@@ -1,0 +1,106 @@
+"""The methods of an analysis in the words of a paper, and its models as equations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from schemas.cohort import Cohort
+
+LIBRARIES = ("lifelines", "numpy", "scipy", "pandas")
+
+_METHODS = {
+    "cox": "Cox proportional-hazards models with Efron's treatment of ties",
+    "cause_specific": "cause-specific Cox models, in which competing events end follow-up,",
+    "fine_gray": "Fine and Gray's model of the subdistribution hazard",
+}
+
+
+def methods(cohort: Cohort, versions: Mapping[str, str]) -> list[str]:
+    """Paragraphs that say what was done, from the declaration alone."""
+    return [
+        " ".join(_design(cohort)),
+        " ".join(_models(cohort)),
+        " ".join(_checks(cohort)),
+        "Everything was computed with "
+        + ", ".join(f"{name} {number}" for name, number in versions.items())
+        + "; formulas and their sources: docs/statistics.md.",
+    ]
+
+
+def _design(cohort: Cohort) -> Iterator[str]:
+    declared = cohort.declared
+    yield f"The endpoint was {declared.endpoint.name}, counted from the {declared.endpoint.origin}."
+    if declared.entry is not None:
+        yield "Persons count as at risk only from their own entry on (left truncation)."
+    if declared.competing is not None:
+        yield f"Competing events: {', '.join(declared.competing.others)}."
+    yield "Persons with a missing value in any covariate were left out (complete cases), as the flow table counts."
+    if declared.cluster is not None:
+        yield "Rows of one cluster are not independent: standard errors are robust (Lin and Wei 1989)."
+
+
+def _models(cohort: Cohort) -> Iterator[str]:
+    declared = cohort.declared
+    used = list(dict.fromkeys(model.method for model in declared.models.values()))
+    yield f"We fitted {' and '.join(_METHODS[method] for method in used)}."
+    yield "Hazard ratios have 95 % Wald intervals; their p values are not adjusted for multiplicity."
+    kinds = {declared.covariates[name].type for model in declared.models.values() for name in model.covariates}
+    if "quartile" in kinds:
+        yield "Quarters are cut at the quartiles of the persons analysed; trends take their numbers, 1 to 4."
+    if "spline" in kinds:
+        yield "Non-linearity was looked at with restricted cubic splines, knots at Harrell's quantiles."
+    if any(model.strata for model in declared.models.values()):
+        yield "Stratified models have a baseline hazard for each stratum."
+    if declared.comparisons:
+        test = "Wald tests" if declared.cluster is not None else "likelihood-ratio tests"
+        yield f"Nested models were compared by {test} on the same persons, p values also adjusted by Holm's method."
+    if declared.subgroups is not None:
+        yield "Hazard ratios within subgroups come from one model with an interaction, not from one model a subgroup;"
+        yield "the p values of the interactions are adjusted by Holm's method over all of them."
+
+
+def _checks(cohort: Cohort) -> Iterator[str]:
+    declared = cohort.declared
+    yield "Proportional hazards were tested by score tests (Grambsch and Therneau 1994, as R's survival since 3.0),"
+    yield "with Kaplan-Meier time; influence by dfbetas."
+    yield f"Each person was predicted by a model of the other folds ({declared.prediction.folds}-fold cross-fitting)."
+    yield "Discrimination, calibration and error were measured on those predictions: Harrell's and Uno's C, the"
+    yield "time-dependent area under the ROC curve, the Brier score, calibration in groups and in slope."
+    repeats = declared.resampling.repeats
+    if repeats:
+        seed = declared.resampling.seed
+        yield f"Their intervals are percentiles of {repeats} bootstrap resamples of persons (seed {seed})."
+        yield "Optimism of the apparent concordance by Harrell's bootstrap."
+    if declared.adjusted_curves:
+        yield "Adjusted survival curves average the predicted survival of all persons, each given the level in turn."
+
+
+def equation(coefficients: pd.DataFrame, strata: tuple[str, ...] = ()) -> str:
+    """A fitted model as a formula: h(t) = h₀(t) × exp(0.223 × FaceAge / 10 years + 0.35 × [Stage II]).
+
+    Args:
+        coefficients: rows of fahr.risk_coefficient of one model.
+        strata: names of the covariates with a baseline hazard for each level.
+    """
+    terms = []
+    for row in coefficients.to_dict("records"):
+        sign = "−" if row["log_hazard_ratio"] < 0 else "+"
+        terms.append(f"{sign} {abs(row['log_hazard_ratio']):.3f} × {_variable(row)}")
+    told = " ".join(terms).removeprefix("+ ")
+    baseline = f"h₀({', '.join(['t', *strata])})"
+    return f"h(t) = {baseline} × exp({told})"
+
+
+def _variable(row: Mapping[Any, Any]) -> str:
+    if isinstance(row["level"], str):
+        return f"[{row['label']} {row['level'].replace('_', ' ')}]"
+    if str(row["unit"]).startswith("spline"):
+        bend = str(row["term"]).count("'")
+        return f"{row['label']}{bend * chr(0x2032)}"
+    one_unit = row["one_unit"]
+    if one_unit in (None, 1.0) or pd.isna(one_unit):
+        return str(row["label"])
+    return f"{row['label']} / {one_unit:.4g}"

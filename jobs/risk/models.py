@@ -1,0 +1,132 @@
+"""The models a cohort declares, fitted on its members, and what they predict of persons they were not fitted on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from jobs.risk.declared import model_covariates
+from model.survival.cox import CoxFit
+from model.survival.cross_fitting import cross_fitted_risk
+from model.survival.design import Covariate
+from model.survival.errors import FitRefused
+from model.survival.fine_gray import FineGrayFit, fit_fine_gray
+from model.survival.fit_columns import FitColumns
+from schemas.cohort import Cohort
+from schemas.declaration import DeclaredModel
+
+BRIER_TIMES = 20
+"""Times the Brier score is integrated over, evenly spaced up to the last horizon (ours)."""
+
+CAUSE = "event_kind"
+"""Column a Fine-Gray fit reads what ended follow-up from."""
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """A fitted model, with warnings in `reason`; or none, and why it was refused."""
+
+    fit: CoxFit | FineGrayFit | None
+    reason: str | None
+
+    @property
+    def cox(self) -> CoxFit | None:
+        """The fit, where it is a Cox model: what tests and predictions are made from."""
+        return self.fit if isinstance(self.fit, CoxFit) else None
+
+    @property
+    def concordance(self) -> float | None:
+        """Harrell's C of a Cox model on its own persons; None where no two of them can be compared."""
+        try:
+            return self.cox.concordance if self.cox else None
+        except FitRefused:
+            return None
+
+    def with_doubts(self, *doubts: str | None) -> ModelResult:
+        """The same with further reasons to doubt it."""
+        return ModelResult(self.fit, "; ".join(filter(None, [self.reason, *doubts])) or None)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Cross-fitted predictions of a model, one row a member; or none, and why."""
+
+    table: pd.DataFrame | None
+    reason: str | None
+
+
+def frame_of(members: pd.DataFrame, cohort: Cohort, model: DeclaredModel) -> pd.DataFrame:
+    """The members as a model's method sees them: for a cause-specific hazard, other events are censorings."""
+    competing = cohort.declared.competing
+    if model.method == "cause_specific" and competing is not None:
+        return members.assign(event=members[competing.column] == competing.of_interest)
+    return members
+
+
+def covariates_of(cohort: Cohort, model: DeclaredModel) -> tuple[Covariate, ...]:
+    """A model's covariates, in the order of its table."""
+    covariates = model_covariates(cohort)
+    return tuple(covariates[name] for name in model.covariates)
+
+
+def columns_of(cohort: Cohort, model: DeclaredModel) -> FitColumns:
+    """What a model is fitted by besides its covariates: its strata, the cohort's entry and clusters."""
+    return FitColumns(
+        entry=cohort.declared.entry,
+        strata=tuple(cohort.column_of(name) for name in model.strata),
+        cluster=cohort.declared.cluster,
+    )
+
+
+def fit_models(members: pd.DataFrame, cohort: Cohort) -> dict[str, ModelResult]:
+    """Every declared model on the same members, in the order of the declaration."""
+    return {name: _fitted(members, cohort, model) for name, model in cohort.declared.models.items()}
+
+
+def brier_times(cohort: Cohort) -> tuple[float, ...]:
+    """When survival is predicted for the integrated Brier score, years."""
+    last = cohort.declared.endpoint.horizons_years[-1]
+    return tuple(last * step / BRIER_TIMES for step in range(1, BRIER_TIMES + 1))
+
+
+def predict(members: pd.DataFrame, cohort: Cohort, model: DeclaredModel, result: ModelResult) -> Predicted:
+    """Each member predicted by the model refitted without the member's fold."""
+    if result.cox is None:
+        return Predicted(None, f"the model was refused: {result.reason}" if result.fit is None else "no Cox model")
+    declared, columns = cohort.declared, columns_of(cohort, model)
+    try:
+        table = cross_fitted_risk(
+            frame_of(members, cohort, model),
+            covariates_of(cohort, model),
+            folds=declared.prediction.folds,
+            horizons_years=declared.endpoint.horizons_years,
+            entry=columns.entry,
+            strata=columns.strata,
+            cluster=columns.cluster,
+            times_years=brier_times(cohort),
+        )
+    except FitRefused as refusal:
+        return Predicted(None, str(refusal))
+    return Predicted(table, None)
+
+
+def _fitted(members: pd.DataFrame, cohort: Cohort, model: DeclaredModel) -> ModelResult:
+    covariates = covariates_of(cohort, model)
+    found: CoxFit | FineGrayFit
+    try:
+        if model.method == "fine_gray":
+            found = _fine_gray(members, cohort, covariates)
+        else:
+            found = columns_of(cohort, model).fit(frame_of(members, cohort, model), covariates)
+    except FitRefused as refusal:
+        return ModelResult(fit=None, reason=str(refusal))
+    return ModelResult(fit=found, reason="; ".join(found.warnings) or None)
+
+
+def _fine_gray(members: pd.DataFrame, cohort: Cohort, covariates: tuple[Covariate, ...]) -> FineGrayFit:
+    competing = cohort.declared.competing
+    if competing is None:
+        raise AssertionError("load_cohort lets no fine_gray pass without competing events")
+    frame = members.assign(**{CAUSE: members[competing.column]})
+    return fit_fine_gray(frame, covariates, kind=CAUSE, of_interest=competing.of_interest)

@@ -1,0 +1,229 @@
+"""How well the models predict persons they were not fitted on: discrimination, calibration, error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from jobs.risk.declared import model_covariates
+from jobs.risk.findings import ALL, CalibrationGroup, Decision, Performance
+from jobs.risk.judged import OF_ALL_HORIZONS, Judged, Key, quick_measures, slow_measures
+from jobs.risk.levels import levels_of
+from jobs.risk.models import Predicted, columns_of, covariates_of, frame_of
+from model.errors import NotComputable
+from model.evaluation.measuring import measure_all
+from model.survival.bootstrap import Measure, Resampling
+from model.survival.calibration import calibration_groups, calibration_in_the_large, calibration_slope
+from model.survival.decision_curve import decision_curve
+from model.survival.errors import FitRefused
+from model.survival.optimism import optimism
+from schemas.cohort import Cohort
+
+LARGEST_RESAMPLE = 10_000
+"""Persons drawn for one resample, at most: the interval of a million persons' C does not get better by more (ours)."""
+
+NO_ENTRY = "not measured where observation begins late: these measures take everybody as followed from the origin"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Everything found about how well the models predict."""
+
+    measured: list[Performance]
+    calibration: list[CalibrationGroup]
+    decisions: list[Decision]
+
+
+def performance(
+    members: pd.DataFrame,
+    cohort: Cohort,
+    predictions: Mapping[str, Predicted],
+) -> Measured:
+    """Measure every predicted model overall, and the model of the patients' predictions by group as well."""
+    declared = cohort.declared
+    found = Measured([], [], [])
+    for name, predicted in predictions.items():
+        frame = frame_of(members, cohort, declared.models[name])
+        reason = NO_ENTRY if declared.entry is not None else predicted.reason
+        if predicted.table is None or reason is not None:
+            found.measured.append(_refused(name, "harrells_c", OF_ALL_HORIZONS, frame, reason))
+            continue
+        judged = Judged.of(frame, predicted.table, cohort)
+        found.measured.extend(_measured(name, frame, judged, cohort))
+        found.calibration.extend(_calibration(name, judged))
+        if name == declared.prediction.model:
+            found.measured.extend(_optimism(name, frame, cohort))
+            found.measured.extend(_by_group(name, frame, judged, cohort))
+            found.decisions.extend(_decisions(name, judged))
+    return found
+
+
+def _measured(name: str, frame: pd.DataFrame, judged: Judged, cohort: Cohort) -> Iterator[Performance]:
+    """Everything about everybody; what costs a model fit each time has no bootstrap interval."""
+    yield from _findings(name, quick_measures(judged), judged, resampling_of(cohort))
+    yield from _findings(name, slow_measures(judged), judged, Resampling(repeats=0))
+    for horizon, survival in judged.survival.items():
+        yield _in_the_large(name, frame, judged, horizon, survival)
+    yield _slope(name, frame, judged)
+
+
+def _in_the_large(name: str, frame: pd.DataFrame, judged: Judged, horizon: float, survival: np.ndarray) -> Performance:
+    metric = "calibration_in_the_large"
+    try:
+        large = calibration_in_the_large(judged.durations, judged.events, survival, horizon)
+    except NotComputable as reason:
+        return _refused(name, metric, horizon, frame, str(reason))
+    note = f"observed {large.observed:.3f}, predicted {large.predicted:.3f}"
+    return _of(frame, name, metric, horizon, large.ratio, note=note, lower=large.ci_lower, upper=large.ci_upper)
+
+
+def _slope(name: str, frame: pd.DataFrame, judged: Judged) -> Performance:
+    last = tuple(judged.survival)[-1]
+    try:
+        slope = calibration_slope(judged.durations, judged.events, judged.survival[last])
+    except NotComputable as reason:
+        return _refused(name, "calibration_slope", OF_ALL_HORIZONS, frame, str(reason))
+    return _of(
+        frame, name, "calibration_slope", OF_ALL_HORIZONS, slope.slope, lower=slope.ci_lower, upper=slope.ci_upper
+    )
+
+
+def _optimism(name: str, frame: pd.DataFrame, cohort: Cohort) -> Iterator[Performance]:
+    """What the model seems to do on its own persons, and by how much it flatters itself (Harrell's bootstrap)."""
+    metrics = ("apparent_c", "c_optimism", "corrected_c", "corrected_slope")
+    model = cohort.declared.models[name]
+    if not cohort.declared.resampling.repeats:
+        return
+    try:
+        found = optimism(
+            frame,
+            covariates_of(cohort, model),
+            columns=replace(columns_of(cohort, model), quick=True),
+            person="person_id" if cohort.declared.cluster is not None else None,
+            resampling=resampling_of(cohort),
+        )
+    except (FitRefused, NotComputable) as reason:
+        yield from (_refused(name, metric, OF_ALL_HORIZONS, frame, str(reason)) for metric in metrics)
+        return
+    told = (found.apparent_c, found.c_optimism, found.corrected_c, found.corrected_slope)
+    for metric, estimate in zip(metrics, told, strict=True):
+        note = None if metric == "apparent_c" else f"mean of {found.draws} bootstrap draws"
+        yield _of(frame, name, metric, OF_ALL_HORIZONS, estimate, note=note)
+
+
+def _of(
+    frame: pd.DataFrame,
+    name: str,
+    metric: str,
+    horizon: float | None,
+    estimate: float | None,
+    *,
+    note: str | None = None,
+    lower: float | None = None,
+    upper: float | None = None,
+) -> Performance:
+    """A number about everybody in `frame`."""
+    return Performance(
+        model_name=name,
+        metric=metric,
+        horizon_years=horizon,
+        persons=len(frame),
+        events=int(frame["event"].sum()),
+        estimate=estimate,
+        lower_95=lower,
+        upper_95=upper,
+        note=note,
+    )
+
+
+def _refused(name: str, metric: str, horizon: float | None, frame: pd.DataFrame, reason: str | None) -> Performance:
+    return _of(frame, name, metric, horizon, None, note=reason)
+
+
+def _by_group(name: str, frame: pd.DataFrame, judged: Judged, cohort: Cohort) -> Iterator[Performance]:
+    """Harrell's C within each subgroup: a model may rank some people worse than others."""
+    subgroups = cohort.declared.subgroups
+    if subgroups is None:
+        return
+    covariates = model_covariates(cohort)
+    for group in subgroups.by:
+        for level, rows in levels_of(frame, covariates[group]).items():
+            some = judged.only(rows)
+            chosen = {key: measure for key, measure in quick_measures(some).items() if key[0] == "harrells_c"}
+            yield from _findings(name, chosen, some, resampling_of(cohort), group_name=group, level=level)
+
+
+def _decisions(name: str, judged: Judged) -> Iterator[Decision]:
+    for horizon, survival in judged.survival.items():
+        try:
+            curve = decision_curve(judged.durations, judged.events, 1 - survival, horizon)
+        except NotComputable:
+            continue
+        for point in curve:
+            yield Decision(
+                model_name=name,
+                horizon_years=horizon,
+                threshold=point.threshold,
+                chosen=point.treated,
+                net_benefit=point.model,
+                of_everybody=point.treat_all,
+            )
+
+
+def _calibration(name: str, judged: Judged) -> Iterator[CalibrationGroup]:
+    for horizon, survival in judged.survival.items():
+        for group in calibration_groups(judged.durations, judged.events, survival, horizon):
+            yield CalibrationGroup(
+                model_name=name,
+                horizon_years=horizon,
+                group_number=group.number,
+                persons=group.persons,
+                events=group.events,
+                predicted=group.predicted,
+                observed=group.observed,
+                ci_lower=group.ci_lower,
+                ci_upper=group.ci_upper,
+            )
+
+
+def _findings(
+    name: str,
+    measures: Mapping[Key, Measure],
+    judged: Judged,
+    resampling: Resampling,
+    *,
+    group_name: str = ALL,
+    level: str = ALL,
+) -> Iterator[Performance]:
+    keys = {f"{metric} {horizon}": (metric, horizon) for metric, horizon in measures}
+    found = measure_all(
+        {words: measures[key] for words, key in keys.items()},
+        judged.persons,
+        resampling,
+        counts_photos=False,
+        events=int(judged.events.sum()),
+    )
+    for finding in found:
+        metric, horizon = keys[finding.metric]
+        yield Performance(
+            model_name=name,
+            metric=metric,
+            horizon_years=horizon,
+            persons=len(judged.durations),
+            events=int(judged.events.sum()),
+            estimate=finding.estimate,
+            lower_95=finding.lower_95,
+            upper_95=finding.upper_95,
+            note=finding.note,
+            group_name=group_name,
+            level=level,
+        )
+
+
+def resampling_of(cohort: Cohort) -> Resampling:
+    """How the cohort wants its bootstrap intervals made."""
+    declared = cohort.declared.resampling
+    return Resampling(repeats=declared.repeats, seed=declared.seed, largest=LARGEST_RESAMPLE)

@@ -1,0 +1,167 @@
+"""Hazard ratios within subgroups, by an interaction added to a declared model, and the test whether they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from jobs.risk.declared import model_covariates
+from jobs.risk.findings import ALL, COMPUTED, REFUSED, Subgroup
+from jobs.risk.levels import level_of, levels_of
+from jobs.risk.models import ModelResult, columns_of, covariates_of
+from model.survival.coefficients import Coefficient
+from model.survival.design import Covariate
+from model.survival.errors import FitRefused
+from model.survival.interactions import interaction
+from model.survival.multiplicity import holm
+from schemas.cohort import Cohort
+from schemas.declaration import Subgroups
+
+FEWEST_EVENTS = 5
+"""A level with fewer events has no hazard ratio of its own, and stays out of the test (ours)."""
+
+LEVEL = "level of the group"
+"""Column the levels of a group stand in while its interaction is fitted."""
+
+
+def subgroups(members: pd.DataFrame, cohort: Cohort, result: ModelResult | None) -> list[Subgroup]:
+    """The hazard ratio of each declared exposure in everybody, and in each level of each declared group.
+
+    The exposure's unit is that of everybody (a standard deviation of all persons), so that groups can be compared. A
+    group that the model does not hold is added to it together with the interaction.
+
+    Args:
+        members: the persons analysed.
+        cohort: what was declared.
+        result: of the model the subgroups are of; None where the cohort declares none.
+    """
+    declared = cohort.declared.subgroups
+    if declared is None or result is None:
+        return []
+    found = [
+        row for exposure in declared.exposures for row in _of_exposure(members, cohort, declared, result, exposure)
+    ]
+    return with_holm(found)
+
+
+def with_holm(found: list[Subgroup]) -> list[Subgroup]:
+    """The same rows with the interaction tests' p values adjusted over all of them, each test counted once."""
+    tests = {
+        (row.exposure, row.group_name): row.interaction_p_value for row in found if row.interaction_p_value is not None
+    }
+    adjusted = dict(zip(tests, holm(list(tests.values())), strict=True))
+    return [
+        replace(row, interaction_p_value_holm=float(adjusted[row.exposure, row.group_name]))
+        if row.interaction_p_value is not None
+        else row
+        for row in found
+    ]
+
+
+def _of_exposure(
+    members: pd.DataFrame, cohort: Cohort, declared: Subgroups, result: ModelResult, exposure: str
+) -> Iterator[Subgroup]:
+    fitted = result.cox.coefficients if result.cox else ()
+    coefficient = next((one for one in fitted if one.term.covariate == exposure), None)
+    everybody = Subgroup(
+        model_name=declared.model,
+        exposure=exposure,
+        group_name=ALL,
+        level=ALL,
+        label="All",
+        unit=coefficient.term.unit if coefficient else "",
+        persons=len(members),
+        events=int(members["event"].sum()),
+        status=REFUSED,
+        status_reason=result.reason,
+    )
+    if coefficient is None:
+        yield everybody
+        return
+    yield _with_ratio(everybody, coefficient)
+    model = cohort.declared.models[declared.model]
+    covariates = tuple(
+        replace(one, per=coefficient.term.one_unit) if one.name == exposure else one
+        for one in covariates_of(cohort, model)
+    )
+    for group in declared.by:
+        yield from _of_group(members, cohort, everybody, covariates, model_covariates(cohort)[group])
+
+
+def _of_group(
+    members: pd.DataFrame, cohort: Cohort, everybody: Subgroup, covariates: tuple[Covariate, ...], group: Covariate
+) -> Iterator[Subgroup]:
+    """A row a level; levels with few events are told apart, and tested without."""
+    rows = {
+        level: replace(
+            everybody,
+            group_name=group.name,
+            level=level,
+            label=f"{cohort.declared.covariates[group.name].label}: {level}",
+            persons=int(within.sum()),
+            events=int(members["event"][within].sum()),
+            status_reason=f"fewer than {FEWEST_EVENTS} events",
+        )
+        for level, within in levels_of(members, group).items()
+    }
+    kept = tuple(level for level, row in rows.items() if row.events >= FEWEST_EVENTS)
+    if len(kept) < 2:
+        for level in kept:
+            rows[level] = replace(rows[level], status_reason="no other level to compare with")
+    else:
+        rows |= _interaction(members, cohort, covariates, group, {level: rows[level] for level in kept})
+    yield from rows.values()
+
+
+def _interaction(
+    members: pd.DataFrame,
+    cohort: Cohort,
+    covariates: tuple[Covariate, ...],
+    group: Covariate,
+    rows: dict[str, Subgroup],
+) -> dict[str, Subgroup]:
+    """The rows of the levels that are tested, with hazard ratios and the test; or with why there is none."""
+    first = next(iter(rows.values()))
+    own: NDArray[np.object_] = level_of(members, group)
+    frame = members.assign(**{LEVEL: own})[np.isin(own.astype(str), list(rows))].reset_index(drop=True)
+    levels = Covariate(group.name, LEVEL, "categorical", levels=tuple(rows), reference=first.level)
+    columns = columns_of(cohort, cohort.declared.models[first.model_name])
+    try:
+        found = interaction(
+            frame,
+            covariates,
+            first.exposure,
+            levels,
+            entry=columns.entry,
+            strata=columns.strata,
+            cluster=columns.cluster,
+        )
+    except FitRefused as reason:
+        return {level: replace(row, status_reason=str(reason)) for level, row in rows.items()}
+    test = found.likelihood_ratio or found.wald
+    return {
+        effect.level: replace(
+            _with_ratio(rows[effect.level], effect.coefficients[0]),
+            interaction_chi_squared=test.chi_squared,
+            interaction_degrees=test.degrees,
+            interaction_p_value=test.p_value,
+        )
+        for effect in found.effects
+    }
+
+
+def _with_ratio(row: Subgroup, coefficient: Coefficient) -> Subgroup:
+    return replace(
+        row,
+        status=COMPUTED,
+        status_reason=None,
+        log_hazard_ratio=coefficient.log_hazard_ratio,
+        standard_error=coefficient.standard_error,
+        hazard_ratio=coefficient.hazard_ratio,
+        ci_lower=coefficient.ci_lower,
+        ci_upper=coefficient.ci_upper,
+    )

@@ -1,0 +1,126 @@
+"""Adjusted survival curves: what a cohort's survival would be if everybody had one level of a covariate.
+
+Direct standardisation, the g-formula (Makuch 1982; Hernán and Robins 2020, chapter 17): everybody keeps all other
+covariates, is given the level, and the predicted survival is averaged. It is the level's effect only as far as the
+model holds all that both the level and survival depend on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from model.errors import NotComputable
+from model.survival.bootstrap import LARGEST_SHARE_WITHOUT_NUMBER, Resampling, resamples
+from model.survival.censoring import Floats
+from model.survival.cox import CoxFit
+from model.survival.design import Covariate, cut_level_of, quarter_of, quartile_cuts
+from model.survival.errors import FitRefused
+from model.survival.fit_columns import FOLLOW_UP, FitColumns
+from model.survival.strata import Strata
+
+RESAMPLING = Resampling(repeats=200, largest=2_000)
+"""The model is refitted in each; of more than 2,000 persons each resample draws 2,000 (`model.survival.bootstrap`)."""
+
+
+def adjusted_curves(
+    frame: pd.DataFrame,
+    covariates: tuple[Covariate, ...],
+    by: str,
+    times_years: Sequence[float],
+    *,
+    columns: FitColumns = FOLLOW_UP,
+    person: str | None = None,
+    resampling: Resampling = RESAMPLING,
+) -> pd.DataFrame:
+    """Standardised survival by level of a covariate, with bootstrap intervals (percentiles; the model is refitted).
+
+    Args:
+        frame: complete cases.
+        covariates: of the model.
+        by: name of the one of them that has levels: categorical, quartile or cut.
+        times_years: when, ascending, within follow-up.
+        columns: what the model is fitted by.
+        person: column of whose row it is, where a person has several; all are drawn together.
+        resampling: of the intervals; 0 repeats: none.
+
+    Returns:
+        A row for each level (in the order of the covariate, reference first) and time: level, time_years, survival,
+        ci_lower, ci_upper (missing without intervals).
+
+    Raises:
+        FitRefused: the model cannot be fitted, or nobody was followed to the last time.
+        NotComputable: the covariate has no levels, or too many resamples could not be refitted.
+    """
+    covariate = next((each for each in covariates if each.name == by), None)
+    if covariate is None or covariate.kind not in ("categorical", "quartile", "cut"):
+        raise NotComputable(f"{by} is no covariate of the model with levels")
+    columns = replace(columns, quick=True)
+    fit = columns.fit(frame, covariates)
+    levels = _levels(fit, covariate)
+    times = np.asarray(times_years, dtype=float)
+    if times.max() > min(baseline.longest_followup for baseline in fit.baselines):
+        raise FitRefused(f"nobody was followed for {times.max():g} years")
+    estimate = _standardised(fit, frame, covariate, levels, times)
+    lower = upper = np.full_like(estimate, np.nan)
+    if resampling.repeats:
+        whose = np.arange(len(frame)) if person is None else np.unique(frame[person], return_inverse=True)[1]
+        drawn = []
+        for rows in resamples(whose, resampling):
+            own = frame.iloc[rows]
+            try:
+                drawn.append(_standardised(columns.fit(own, covariates), own, covariate, levels, times))
+            except FitRefused:
+                continue
+        if len(drawn) < max(1.0, (1 - LARGEST_SHARE_WITHOUT_NUMBER) * resampling.repeats):
+            raise NotComputable(f"{resampling.repeats - len(drawn)} of {resampling.repeats} refits were refused")
+        shrunk = resampling.shrinkage(len(np.unique(whose)))
+        spread = estimate + shrunk * (np.array(drawn) - estimate)
+        lower, upper = np.clip(np.quantile(spread, (0.025, 0.975), axis=0), 0.0, 1.0)
+    return pd.DataFrame(
+        {
+            "level": np.repeat(levels, len(times)),
+            "time_years": np.tile(times, len(levels)),
+            "survival": estimate.ravel(),
+            "ci_lower": lower.ravel(),
+            "ci_upper": upper.ravel(),
+        }
+    )
+
+
+def _levels(fit: CoxFit, covariate: Covariate) -> list[str]:
+    """The levels that somebody has, reference first."""
+    terms = [term for term in fit.design.terms if term.covariate == covariate.name]
+    return [str(terms[0].reference_level), *(str(term.level) for term in terms)]
+
+
+def _standardised(fit: CoxFit, frame: pd.DataFrame, covariate: Covariate, levels: list[str], times: Floats) -> Floats:
+    """Mean predicted survival of everybody by level and time, (levels, times)."""
+    numbers = Strata(fit.strata, tuple(baseline.stratum for baseline in fit.baselines)).numbers(frame)
+    hazard = np.array([[baseline.cumulative_hazard(time) for time in times] for baseline in fit.baselines])
+    values = _values_of(frame, covariate)
+    means = np.empty((len(levels), len(times)))
+    for row, level in enumerate(levels):
+        if level not in values:
+            raise FitRefused(f"nobody has {covariate.name}={level}")
+        relative = np.exp(fit.log_risk(frame.assign(**{covariate.column: values[level]})))
+        for column in range(len(times)):
+            means[row, column] = np.exp(-hazard[numbers, column] * relative).mean()
+    return means
+
+
+def _values_of(frame: pd.DataFrame, covariate: Covariate) -> dict[str, Any]:
+    """For each level, a value of the covariate's column that somebody of the level has."""
+    column = frame[covariate.column].to_numpy()
+    if covariate.kind == "categorical":
+        levels = column
+    elif covariate.kind == "quartile":
+        levels = quarter_of(column.astype(float), quartile_cuts(column.astype(float)))
+    else:
+        levels = cut_level_of(column.astype(float), covariate.cuts)
+    occurring, first = np.unique(levels.astype(str), return_index=True)
+    return {str(level): column[row] for level, row in zip(occurring, first, strict=True)}

@@ -1,0 +1,71 @@
+"""What one prediction tells apart that another does not: the difference of their concordances, with its interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.survival.bootstrap import Resampling, bootstrap_intervals
+from model.survival.censoring import Floats
+from model.survival.concordance import harrells_c
+
+RESAMPLING = Resampling(repeats=500, largest=5_000)
+"""A second or two a comparison, however many the persons."""
+
+
+@dataclass(frozen=True)
+class DeltaConcordance:
+    """Harrell's C of the larger model's predictions, of the smaller's, and the gain.
+
+    Attributes:
+        ci_lower, ci_upper: 95 % interval of the gain; missing where too many resamples have no comparable pairs.
+    """
+
+    larger: float
+    smaller: float
+    gain: float
+    ci_lower: float | None
+    ci_upper: float | None
+
+
+def delta_concordance(
+    durations: Floats,
+    events: NDArray[np.bool_],
+    larger: Floats,
+    smaller: Floats,
+    *,
+    people: NDArray[np.int64] | None = None,
+    resampling: Resampling = RESAMPLING,
+) -> DeltaConcordance:
+    """Compare two predictions of the same persons; both cross-fitted, or a larger model wins by its size alone.
+
+    The interval counts that other persons would have been drawn, not that the models would then have been others.
+
+    Args:
+        durations: years of follow-up, (rows,), > 0.
+        events: whether it ended with the event, (rows,).
+        larger, smaller: log-risks (higher is worse), (rows,).
+        people: whose row it is, (rows,), whole numbers; all rows of one are drawn together. None: a person each.
+        resampling: percentile bootstrap, the same resamples for both.
+
+    Raises:
+        NotComputable: no events, no comparable pairs, or values that are no numbers.
+    """
+
+    def gain(rows: NDArray[np.int64]) -> float:
+        of_rows = durations[rows], events[rows]
+        return harrells_c(*of_rows, larger[rows]).c_index - harrells_c(*of_rows, smaller[rows]).c_index
+
+    whole_larger = harrells_c(durations, events, larger).c_index
+    whole_smaller = harrells_c(durations, events, smaller).c_index
+    persons = np.arange(len(durations)) if people is None else people
+    interval = bootstrap_intervals({"gain": gain}, persons, resampling).get("gain")
+    return DeltaConcordance(
+        larger=whole_larger,
+        smaller=whole_smaller,
+        gain=whole_larger - whole_smaller,
+        ci_lower=interval.lower if interval else None,
+        ci_upper=interval.upper if interval else None,
+    )

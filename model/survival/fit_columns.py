@@ -1,0 +1,45 @@
+"""By which columns of a frame a Cox model is fitted, for what refits it: bootstraps, imputed data, other cohorts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from model.survival.cox import CoxFit, fit_cox
+from model.survival.design import Covariate, Interaction
+
+
+@dataclass(frozen=True)
+class FitColumns:
+    """As `fit_cox` takes them; bootstraps and imputations fit quickly whatever `quick` says."""
+
+    duration: str = "followup_years"
+    event: str = "event"
+    entry: str | None = None
+    strata: tuple[str, ...] = ()
+    cluster: str | None = None
+    interactions: tuple[Interaction, ...] = ()
+    quick: bool = False
+
+    def fit(self, frame: pd.DataFrame, covariates: tuple[Covariate, ...]) -> CoxFit:
+        """Fit to `frame`.
+
+        Raises:
+            FitRefused: as `fit_cox`.
+        """
+        return fit_cox(
+            frame,
+            covariates,
+            duration=self.duration,
+            event=self.event,
+            entry=self.entry,
+            strata=self.strata,
+            cluster=self.cluster,
+            interactions=self.interactions,
+            quick=self.quick,
+        )
+
+
+FOLLOW_UP = FitColumns()
+"""`followup_years` and `event`, and nothing else."""

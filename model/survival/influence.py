@@ -1,0 +1,56 @@
+"""Whose outcome moves a Cox model most: dfbetas, and the displacement of its likelihood; under Efron's ties, as R's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.survival.cox import CoxFit
+from model.survival.residuals import dfbeta
+from model.survival.risk_sets import Floats
+
+
+@dataclass(frozen=True)
+class Influential:
+    """A row that moves a coefficient much; `row` is its position in the frame of the fit, from 0."""
+
+    term: str
+    row: int
+    dfbetas: float
+
+
+@dataclass(frozen=True)
+class Influence:
+    """What each row does to a fit, to first order.
+
+    Attributes:
+        terms: names of the coefficients.
+        dfbetas: by how many naive standard errors each estimate is, about, higher than without the row; (rows, terms).
+            As R's `residuals(type = "dfbetas")`, whose standard error is the information's, robust or not.
+        likelihood_displacement: twice the log-likelihood that the estimate without the row would lose, about; (rows,).
+            D' I D with D the row's dfbeta and I the information (Cook 1986; Pettitt and Bin Daud 1989).
+    """
+
+    terms: tuple[str, ...]
+    dfbetas: Floats
+    likelihood_displacement: Floats
+
+    def largest(self, rows: int = 1) -> tuple[Influential, ...]:
+        """For each term the rows with the largest absolute dfbetas, largest first; equal ones as in the data."""
+        return tuple(
+            Influential(term, int(row), float(of_term[row]))
+            for term, of_term in zip(self.terms, self.dfbetas.T, strict=True)
+            for row in np.argsort(-np.abs(of_term), kind="stable")[:rows]
+        )
+
+
+def influence(fit: CoxFit) -> Influence:
+    """Influence of every row of a fit."""
+    standardised = fit.naive_covariance * np.outer(fit.spread, fit.spread)
+    changes = dfbeta(fit.sums, standardised)
+    return Influence(
+        terms=tuple(coefficient.term.name for coefficient in fit.coefficients),
+        dfbetas=(changes / np.sqrt(np.diag(standardised))[:, None]).T,
+        likelihood_displacement=np.asarray((changes * (fit.sums.information @ changes)).sum(axis=0)),
+    )

@@ -1,0 +1,172 @@
+"""How much of a model's performance is its own fitting: Harrell's bootstrap (Harrell, Lee and Mark 1996).
+
+In each draw persons are drawn with replacement, the whole model is refitted on them, cut points and all, and measured
+on them and on the persons they were drawn from; by how much it does better on its own persons is the optimism.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from model.errors import NotComputable
+from model.survival.bootstrap import LARGEST_SHARE_WITHOUT_NUMBER, People, Resampling
+from model.survival.calibration import slope_of
+from model.survival.cox import CoxFit
+from model.survival.design import Covariate
+from model.survival.errors import FitRefused
+from model.survival.fit_columns import FOLLOW_UP, FitColumns
+from model.survival.fitted_concordance import fitted_concordance
+from model.survival.risk_sets import Outcome
+from model.survival.strata import Strata
+
+RESAMPLING = Resampling(repeats=100, largest=5_000)
+"""Of more than 5,000 persons each draw takes 5,000, and the optimism of so many is scaled to all: it goes as one over
+the number of persons, once a model tells anything at all."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One draw's model, on the persons drawn and on those it was drawn from; the slope on its own persons is 1."""
+
+    c_own: float
+    c_original: float
+    slope_original: float
+
+
+@dataclass(frozen=True)
+class Optimism:
+    """What the model seems to do, and what it would do among other persons like these.
+
+    Attributes:
+        apparent_c: Harrell's C on the persons of the fit.
+        c_optimism: what is subtracted from it.
+        corrected_slope: of predictions among others; below 1, they are too extreme. The apparent slope is 1.
+        draws: how many it is the mean of; refitting may be refused in some.
+    """
+
+    apparent_c: float
+    c_optimism: float
+    corrected_c: float
+    corrected_slope: float
+    draws: int
+
+
+def optimism(
+    frame: pd.DataFrame,
+    covariates: tuple[Covariate, ...],
+    *,
+    columns: FitColumns = FOLLOW_UP,
+    person: str | None = None,
+    resampling: Resampling = RESAMPLING,
+) -> Optimism:
+    """Concordance and slope of a Cox model, corrected for optimism.
+
+    Args:
+        frame: complete cases.
+        covariates: of the model.
+        columns: what the model is fitted by.
+        person: column of whose row it is, where a person has several; all are drawn together.
+        resampling: how many draws, and of at most how many persons.
+
+    Raises:
+        FitRefused: the model itself cannot be fitted.
+        NotComputable: more than 5 % of the draws could not be refitted.
+    """
+    fit = replace(columns, quick=True).fit(frame, covariates)
+    numbers = range(resampling.repeats)
+    drawn = draws(frame, covariates, numbers, columns=columns, person=person, resampling=resampling)
+    persons = len(frame) if person is None else frame[person].nunique()
+    return summary_of(_concordance(fit, frame, columns), drawn, persons=persons, resampling=resampling)
+
+
+def draws(
+    frame: pd.DataFrame,
+    covariates: tuple[Covariate, ...],
+    numbers: Iterable[int],
+    *,
+    columns: FitColumns = FOLLOW_UP,
+    person: str | None = None,
+    resampling: Resampling = RESAMPLING,
+) -> list[Draw]:
+    """The draws of these numbers; each depends on its number and the seed alone, so they can be made anywhere.
+
+    Args: as `optimism`.
+
+    Returns:
+        A draw for each number whose refit was not refused.
+    """
+    whose = np.arange(len(frame)) if person is None else np.unique(frame[person], return_inverse=True)[1]
+    people = People(whose)
+    size = resampling.drawn(people.count)
+    quick = replace(columns, quick=True)
+    found = []
+    for number in numbers:
+        rng = np.random.default_rng((resampling.seed, number))
+        chosen = np.arange(size) if size == people.count else rng.choice(people.count, size, replace=False)
+        originals = frame.iloc[people.rows_of(chosen)]
+        own = frame.iloc[people.rows_of(chosen[rng.integers(size, size=size)])]
+        try:
+            fit = quick.fit(own, covariates)
+            outside = originals.assign(**{_LOG_RISK: fit.log_risk(originals)})
+            found.append(
+                Draw(
+                    c_own=_concordance(fit, own, columns),
+                    c_original=_concordance(fit, originals, columns),
+                    slope_original=slope_of(
+                        outside,
+                        log_risk=_LOG_RISK,
+                        duration=columns.duration,
+                        event=columns.event,
+                        entry=columns.entry,
+                        strata=columns.strata,
+                    ).slope,
+                )
+            )
+        except (FitRefused, NotComputable):
+            continue
+    return found
+
+
+def summary_of(apparent_c: float, drawn: list[Draw], *, persons: int, resampling: Resampling) -> Optimism:
+    """The mean of the draws, subtracted from what the model seems to do.
+
+    Args:
+        apparent_c: Harrell's C on the persons of the fit.
+        drawn: what `draws` found.
+        persons: how many there are.
+        resampling: how the draws were made.
+
+    Raises:
+        NotComputable: more than 5 % of the draws could not be refitted.
+    """
+    if len(drawn) < max(1.0, (1 - LARGEST_SHARE_WITHOUT_NUMBER) * resampling.repeats):
+        raise NotComputable(f"{resampling.repeats - len(drawn)} of {resampling.repeats} refits were refused")
+    share = resampling.shrinkage(persons) ** 2
+    of_c = share * float(np.mean([draw.c_own - draw.c_original for draw in drawn]))
+    of_slope = share * float(np.mean([1 - draw.slope_original for draw in drawn]))
+    return Optimism(
+        apparent_c=apparent_c,
+        c_optimism=of_c,
+        corrected_c=apparent_c - of_c,
+        corrected_slope=1 - of_slope,
+        draws=len(drawn),
+    )
+
+
+_LOG_RISK = "_log_risk"
+
+
+def _concordance(fit: CoxFit, frame: pd.DataFrame, columns: FitColumns) -> float:
+    """Harrell's C of the model on any persons, within its strata."""
+    outcome = Outcome(
+        durations=frame[columns.duration].to_numpy(float),
+        events=frame[columns.event].to_numpy(bool),
+        strata=Strata.of(frame, columns.strata).numbers(frame),
+        weights=np.ones(len(frame)),
+        entry=None if columns.entry is None else frame[columns.entry].to_numpy(float),
+    )
+    return fitted_concordance(outcome, fit.log_risk(frame))

@@ -1,0 +1,196 @@
+"""Cox's partial likelihood with Efron's ties, case weights, strata and late entry: value, derivatives, residuals.
+
+With theta_i = w_i exp(eta_i), S the sum of theta over a risk set, D that over the deaths of the moment, m the mean
+weight of those deaths, and a slot's denominator c_l = S - (l/d) D:
+
+    log L = sum over deaths of w_i eta_i - sum over slots of m log c_l
+
+as in R's `coxph(ties = "efron")`. Derivatives are sums over rows, weighted by the hazard each was exposed to, so that
+the cost is O(rows x terms) for the score and one matrix product, O(rows x terms^2), for the information.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from model.survival.risk_sets import Floats, RiskSets
+
+BLOCK = 4096
+"""Rows of a matrix product taken at a time."""
+
+
+class PartialLikelihood:
+    """The partial likelihood of a data set, as a function of the coefficients."""
+
+    def __init__(self, columns: Floats, risk_sets: RiskSets) -> None:
+        """Take the design's columns.
+
+        Args:
+            columns: (terms, rows), in the order of the data; best standardised, for the rounding's sake.
+            risk_sets: of the same rows.
+        """
+        self.columns = np.take(columns, risk_sets.order, axis=1)
+        self.risk_sets = risk_sets
+
+    def at(self, beta: Floats) -> EfronSums:
+        """Everything at the coefficients `beta`, (terms,)."""
+        return EfronSums(self.columns, self.risk_sets, beta)
+
+
+class EfronSums:
+    """The partial likelihood and its derivatives at some coefficients.
+
+    Attributes:
+        beta: the coefficients, (terms,).
+        eta: their linear predictor, (sorted rows,).
+        log_likelihood: partial log-likelihood; -inf where the predictor is beyond what a double can hold.
+        shift: what was taken off the predictors of each stratum, (strata,).
+        relative, theta: exp(eta - shift) without and with the weights, 0 for who is never at risk, (sorted rows,).
+        at_risk: sum of theta over each risk set, (moments,).
+        denominators: of the slots, (slots,).
+    """
+
+    def __init__(self, columns: Floats, risk_sets: RiskSets, beta: Floats) -> None:
+        """Sum over risk sets.
+
+        Args:
+            columns: design, (terms, sorted rows).
+            risk_sets: of the rows.
+            beta: (terms,).
+        """
+        self.columns, self.risk_sets, self.beta = columns, risk_sets, beta
+        self.eta = eta = beta @ columns
+        # Within a stratum the likelihood does not change when all predictors move: the largest becomes 0.
+        considered = np.where(risk_sets.ever_at_risk, eta, -np.inf)
+        shift = np.maximum.reduceat(considered, risk_sets.row_starts)
+        self.shift = np.where(np.isfinite(shift), shift, 0.0)
+        centred = eta - self.shift[risk_sets.stratum]
+        self.relative = np.where(risk_sets.ever_at_risk, np.exp(np.minimum(centred, 0.0)), 0.0)
+        self.theta = risk_sets.weights * self.relative
+        self.at_risk = risk_sets.sum_at_risk(self.theta)
+        self._dying = risk_sets.sum_of_deaths(self.theta)
+        self.denominators = self.at_risk[risk_sets.slot_moment]
+        if len(risk_sets.tied_moments):
+            self.denominators -= risk_sets.slot_share * self._dying[risk_sets.slot_moment]
+        dead = risk_sets.dead
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_likelihood = risk_sets.weights[dead] @ centred[dead] - risk_sets.slot_weight @ np.log(self.denominators)
+        self.log_likelihood = float(log_likelihood) if np.isfinite(log_likelihood) else -np.inf
+
+    @cached_property
+    def increments(self) -> Floats:
+        """Efron's increments of the cumulative hazard, of a row with relative risk 1, (moments,)."""
+        return self.risk_sets.sum_of_slots(self.risk_sets.slot_weight / self.denominators)
+
+    @cached_property
+    def hazard(self) -> Floats:
+        """Cumulative hazard each row was exposed to, of a row with relative risk 1, (rows,)."""
+        return self._hazard(1.0)
+
+    @cached_property
+    def score(self) -> Floats:
+        """Gradient of the log-likelihood, (terms,)."""
+        gradient: Floats = self.columns @ (self.risk_sets.weights * self.risk_sets.dies - self.theta * self.hazard)
+        return gradient
+
+    @cached_property
+    def information(self) -> Floats:
+        """Minus the Hessian of the log-likelihood, (terms, terms)."""
+        return self.weighted_information(1.0)
+
+    def weighted_information(self, moment_weights: Floats | float) -> Floats:
+        """Sum over moments of the information of each, times a weight of the moment; (terms, terms).
+
+        Args:
+            moment_weights: of any sign, (moments,), or one for all.
+        """
+        risk_sets, tied = self.risk_sets, self.risk_sets.tied_moments
+        hazard = self.hazard if isinstance(moment_weights, float) else self._hazard(moment_weights)
+        second = weighted_products(self.columns, self.theta * hazard)
+        second -= weighted_products(self._means, risk_sets.weighted_deaths * moment_weights)
+        if len(tied):
+            crossed = (self._means[:, tied] * (self._left * moment_weights)[tied]) @ self._excess.T
+            second += crossed + crossed.T
+            second -= weighted_products(self._excess, (self._left_twice * moment_weights)[tied])
+        return (second + second.T) / 2
+
+    @cached_property
+    def schoenfeld(self) -> Floats:
+        """Schoenfeld's residuals: of each death, its columns less their mean over the slots; (terms, deaths)."""
+        risk_sets = self.risk_sets
+        mean = self._minus_excess(self._means, self._left / risk_sets.weighted_deaths)
+        residuals: Floats = np.take(self.columns, risk_sets.dead, axis=1) - mean[:, risk_sets.moment_of_death]
+        return residuals
+
+    def score_residuals(self) -> Floats:
+        """Each row's part of the score, without its weight (Therneau, Grambsch and Fleming 1990); (terms, rows).
+
+        Under ties a death gives 1/d of its event to each slot, and is at risk in slot l for a share 1 - l/d.
+        """
+        risk_sets = self.risk_sets
+        squared = risk_sets.sum_of_slots(risk_sets.slot_weight * risk_sets.slot_share / self.denominators**2)
+        drift = risk_sets.sum_while_at_risk(self._minus_excess(self._means * self.increments, squared))
+        if len(risk_sets.tied_moments):
+            left = self._minus_excess(self._means * self._left, self._left_twice)
+            drift[:, risk_sets.dead] -= left[:, risk_sets.moment_of_death]
+        residuals = self.relative * (drift - self.columns * self.hazard)
+        residuals[:, risk_sets.dead] += self.schoenfeld
+        return residuals
+
+    # The mean of the columns over slot l of a moment is mu - (l/d) e / c, with mu = S1/S the mean over its whole risk
+    # set and e = D1 - D mu the excess of its deaths over that mean. Sums over slots are then sums over moments.
+
+    @cached_property
+    def _means(self) -> Floats:
+        """mu, (terms, moments)."""
+        return self.risk_sets.sum_at_risk(self.columns * self.theta) / self.at_risk
+
+    @cached_property
+    def _excess(self) -> Floats:
+        """e of the moments with several deaths, (terms, tied moments)."""
+        risk_sets = self.risk_sets
+        of_deaths = risk_sets.sum_of_ties(self.columns, self.theta)
+        return of_deaths - self._means[:, risk_sets.tied_moments] * self._dying[risk_sets.tied_moments]
+
+    @cached_property
+    def _left(self) -> Floats:
+        """Sum over a moment's slots of m (l/d) / c, (moments,)."""
+        return self.risk_sets.sum_of_slots(self.risk_sets.slot_weight * self.risk_sets.slot_share / self.denominators)
+
+    @cached_property
+    def _left_twice(self) -> Floats:
+        """Sum over a moment's slots of m (l/d)^2 / c^2, (moments,)."""
+        share = self.risk_sets.slot_share / self.denominators
+        return self.risk_sets.sum_of_slots(self.risk_sets.slot_weight * share**2)
+
+    def _minus_excess(self, of_moments: Floats, factor: Floats) -> Floats:
+        """(terms, moments) less a factor of the moment times e, where there are ties."""
+        tied = self.risk_sets.tied_moments
+        if not len(tied):
+            return of_moments
+        changed = of_moments.copy()
+        changed[:, tied] -= self._excess * factor[tied]
+        return changed
+
+    def _hazard(self, moment_weights: Floats | float) -> Floats:
+        risk_sets = self.risk_sets
+        hazard = risk_sets.sum_while_at_risk(self.increments * moment_weights)
+        if len(risk_sets.tied_moments):
+            hazard[risk_sets.dead] -= (self._left * moment_weights)[risk_sets.moment_of_death]
+        return hazard
+
+
+def weighted_products(columns: Floats, weights: Floats) -> Floats:
+    """Sum over rows of weight x column x column', block by block, so that a block stays in the processor's cache.
+
+    Args:
+        columns: (terms, rows).
+        weights: of any sign, (rows,).
+    """
+    total = np.zeros((len(columns), len(columns)))
+    for start in range(0, columns.shape[1], BLOCK):
+        block = columns[:, start : start + BLOCK]
+        total += (block * weights[start : start + BLOCK]) @ block.T
+    return total

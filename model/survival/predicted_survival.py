@@ -1,0 +1,122 @@
+"""Survival a Cox model predicts for a person, with the interval that tells how well the model knows it.
+
+The cumulative hazard of a person is H(t | x) = H0(t) exp(b'(x - c)). To first order its logarithm has the variance
+(Tsiatis 1981; Therneau and Grambsch 2000, section 10.2)
+
+    V(t | x) = A(t) / H0(t)^2 + (x - m(t))' Cov(b) (x - m(t))
+
+with A(t) the sum of d / S0^2 over event times up to t, and m(t) the mean of the covariates over the risk sets, weighted
+by the steps of H0. The 95 % interval of S = exp(-H) is S^exp(+-1.96 sqrt(V)), on the log(-log S) scale. It is about the
+model's knowledge of a probability: no interval tells what happens to one person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from model.survival.cox import CoxFit
+from model.survival.intervals import NORMAL_97_5
+from model.survival.risk_sets import Floats, Outcome
+from model.survival.strata import Strata
+
+
+@dataclass(frozen=True)
+class SurvivalInterval:
+    """Probability of each person to be free of the event at one time, 0 to 1, and its 95 % interval; (persons,)."""
+
+    survival: Floats
+    lower: Floats
+    upper: Floats
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """What one stratum's baseline adds to the variance: steps at its event times, (times,) and (times, terms)."""
+
+    times: Floats
+    hazard: Floats
+    hazard_variance: Floats
+    weighted_means: Floats
+
+
+class SurvivalPredictor:
+    """Predicts survival with intervals from a fitted model."""
+
+    def __init__(self, fit: CoxFit) -> None:
+        """Take the risk sets' means once; every prediction then costs one product."""
+        self.fit = fit
+        order = fit.sums.risk_sets.order
+        centred = np.empty((fit.rows, len(fit.beta)))
+        centred[order] = fit.sums.columns.T * fit.spread
+        self._strata = Strata(fit.strata, tuple(baseline.stratum for baseline in fit.baselines))
+        self._moments = tuple(
+            _moments(fit.outcome, fit.outcome.strata == number, centred, fit.beta)
+            for number in range(len(fit.baselines))
+        )
+
+    def log_risk_error(self, people: pd.DataFrame) -> Floats:
+        """Standard error of each person's log-risk, which is centred on the persons of the fit; (persons,)."""
+        return _root_of_form(self._centred(people), self.fit.covariance)
+
+    def at(self, people: pd.DataFrame, horizon_years: float) -> SurvivalInterval:
+        """Survival of each person at `horizon_years`, with its interval.
+
+        Raises:
+            FitRefused: a person is of a stratum the fit has not, or nobody of the stratum was followed that long.
+        """
+        survival = self.fit.survival(people, horizon_years)
+        centred, numbers = self._centred(people), self._strata.numbers(people)
+        error = np.zeros(len(people))
+        for number in np.unique(numbers):
+            moments = self._moments[number]
+            steps = int(np.searchsorted(moments.times, horizon_years, side="right"))
+            if steps == 0:
+                continue
+            baseline = moments.hazard[steps - 1]
+            apart = centred[numbers == number] - moments.weighted_means[steps - 1] / baseline
+            of_baseline = moments.hazard_variance[steps - 1] / baseline**2
+            error[numbers == number] = np.sqrt(of_baseline + _root_of_form(apart, self.fit.covariance) ** 2)
+        stretch = np.exp(NORMAL_97_5 * error)
+        return SurvivalInterval(survival=survival, lower=survival**stretch, upper=survival ** (1 / stretch))
+
+    def _centred(self, people: pd.DataFrame) -> Floats:
+        return self.fit.design.matrix(people) - self.fit.centre
+
+
+def _moments(outcome: Outcome, within: NDArray[np.bool_], centred: Floats, beta: Floats) -> _Moments:
+    """Of one stratum's rows; `centred` is the design less its mean, (rows, terms)."""
+    durations, events, matrix = outcome.durations[within], outcome.events[within], centred[within]
+    weights = outcome.weights[within]
+    theta = weights * np.exp(matrix @ beta)
+    times = np.unique(durations[events])
+    deaths = np.bincount(np.searchsorted(times, durations[events]), weights=weights[events], minlength=len(times))
+    weighted = np.column_stack([theta, theta[:, None] * matrix])
+    at_risk = _from(durations, weighted, times)
+    if outcome.entry is not None:
+        at_risk = at_risk - _from(outcome.entry[within], weighted, times)
+    s0, means = at_risk[:, 0], at_risk[:, 1:] / at_risk[:, :1]
+    steps = deaths / s0
+    return _Moments(
+        times=times,
+        hazard=np.cumsum(steps),
+        hazard_variance=np.cumsum(deaths / s0**2),
+        weighted_means=np.cumsum(means * steps[:, None], axis=0),
+    )
+
+
+def _from(ends: Floats, values: Floats, times: Floats) -> Floats:
+    """Sum of `values` ((rows, k)) over the rows whose `ends` is at or after each time; (times, k)."""
+    order = np.argsort(ends, kind="stable")
+    tail = np.zeros((len(ends) + 1, values.shape[1]))
+    tail[:-1] = np.cumsum(values[order][::-1], axis=0)[::-1]
+    return tail[np.searchsorted(ends[order], times, side="left")]
+
+
+def _root_of_form(vectors: Floats, covariance: Floats) -> Floats:
+    """Square root of v' C v of each row v; (rows,)."""
+    root: Floats = np.sqrt(((vectors @ covariance) * vectors).sum(axis=1))
+    return root

@@ -1,0 +1,134 @@
+"""Tests of proportional hazards: does a coefficient change with time? As R's `cox.zph` since `survival` 3.0.
+
+The score test of Grambsch and Therneau (1994) for adding x g(t) to the model, with the whole information matrix of both
+x and x g(t), rather than the approximation that earlier versions and lifelines use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from scipy import stats
+
+from model.survival.errors import FitRefused
+from model.survival.risk_sets import Floats, Integers, Outcome
+
+if TYPE_CHECKING:
+    from model.survival.cox import CoxFit
+
+Transform = Literal["km", "identity", "rank"]
+"""g: 1 - Kaplan-Meier just before t, pooled over strata, R's default; t itself; or its rank among all ends."""
+
+
+@dataclass(frozen=True)
+class ScoreTest:
+    """A score test: chi-squared, its degrees of freedom, and the p value."""
+
+    chi_squared: float
+    degrees: int
+    p_value: float
+
+
+@dataclass(frozen=True)
+class ProportionalHazards:
+    """The tests of one model: of each term, of each covariate (all its terms at once), and of all terms."""
+
+    by_term: dict[str, ScoreTest]
+    by_covariate: dict[str, ScoreTest]
+    overall: ScoreTest
+
+
+@dataclass(frozen=True)
+class ScaledSchoenfeld:
+    """Scaled Schoenfeld residuals: what a smooth curve through them shows is the coefficient over time, beta(t).
+
+    Attributes:
+        times: of the deaths, years, ascending within strata, (deaths,).
+        transformed: g of the times, (deaths,).
+        residuals: (deaths, terms): estimate + deaths x naive covariance x Schoenfeld residual.
+        terms: names of the columns.
+    """
+
+    times: Floats
+    transformed: Floats
+    residuals: Floats
+    terms: tuple[str, ...]
+
+
+def proportional_hazards(fit: CoxFit, transform: Transform = "km") -> ProportionalHazards:
+    """Test proportional hazards.
+
+    With V_k the information of moment k, g_k the transformed time less its mean over the deaths, s_k the sum of the
+    (weighted) Schoenfeld residuals: U = sum g_k s_k, I = sum V_k, C = sum g_k V_k, Q = sum g_k^2 V_k. The statistic of
+    the terms J is U_J' (Q_JJ - C_J' I^-1 C_J)^-1 U_J, chi-squared with |J| degrees.
+
+    Args:
+        fit: a Cox model; where its variance is robust, the tests are not, as in R.
+        transform: g.
+
+    Raises:
+        FitRefused: the events are at too few times for a coefficient to be seen changing.
+    """
+    sums, risk_sets = fit.sums, fit.sums.risk_sets
+    if len(risk_sets.times) == 1:
+        raise FitRefused("proportional hazards cannot be tested: all events are at one time")
+    of_deaths = _transformed(fit.outcome, transform)[risk_sets.order[risk_sets.dead]]
+    # A test does not change with the unit of g; its matrices stay well conditioned.
+    centred = (of_deaths - of_deaths.mean()) / of_deaths.std()
+    of_moments = centred[np.flatnonzero(np.diff(risk_sets.moment_of_death, prepend=-1))]
+    gradient = sums.schoenfeld @ (centred * risk_sets.weights[risk_sets.dead])
+    crossed = sums.weighted_information(of_moments)
+    squared = sums.weighted_information(of_moments**2)
+    variance = squared - crossed @ np.linalg.solve(sums.information, crossed)
+    terms = [coefficient.term for coefficient in fit.coefficients]
+    covariates = dict.fromkeys(term.covariate for term in terms)
+    return ProportionalHazards(
+        by_term={term.name: _score_test(gradient, variance, [index]) for index, term in enumerate(terms)},
+        by_covariate={
+            name: _score_test(gradient, variance, [i for i, term in enumerate(terms) if term.covariate == name])
+            for name in covariates
+        },
+        overall=_score_test(gradient, variance, list(range(len(terms)))),
+    )
+
+
+def scaled_schoenfeld(fit: CoxFit, transform: Transform = "km") -> ScaledSchoenfeld:
+    """Residuals to be drawn against time, as R's `cox.zph(terms = FALSE)$y`."""
+    risk_sets = fit.sums.risk_sets
+    rows = risk_sets.order[risk_sets.dead]
+    residuals = (fit.sums.schoenfeld * fit.spread[:, None]).T
+    return ScaledSchoenfeld(
+        times=fit.outcome.durations[rows],
+        transformed=_transformed(fit.outcome, transform)[rows],
+        residuals=fit.beta + fit.events * residuals @ fit.naive_covariance,
+        terms=tuple(coefficient.term.name for coefficient in fit.coefficients),
+    )
+
+
+def _score_test(gradient: Floats, variance: Floats, tested: list[int]) -> ScoreTest:
+    part = gradient[tested]
+    try:
+        chi_squared = float(part @ np.linalg.solve(variance[np.ix_(tested, tested)], part))
+    except np.linalg.LinAlgError:
+        chi_squared = np.nan
+    if not chi_squared >= 0:
+        raise FitRefused("proportional hazards cannot be tested: too few times with events")
+    return ScoreTest(chi_squared, len(tested), float(stats.chi2.sf(chi_squared, len(tested))))
+
+
+def _transformed(outcome: Outcome, transform: Transform) -> Floats:
+    """g of each row's end of follow-up, (rows,)."""
+    if transform == "identity":
+        return outcome.durations
+    if transform == "rank":
+        return np.asarray(stats.rankdata(outcome.durations), dtype=np.float64)
+    times, deaths = np.unique(outcome.durations[outcome.events], return_counts=True)
+    before = np.sort(outcome.durations)
+    at_risk: Integers = len(before) - np.searchsorted(before, times, side="left")
+    if outcome.entry is not None:
+        entries = np.sort(outcome.entry)
+        at_risk = at_risk - (len(entries) - np.searchsorted(entries, times, side="left"))
+    survival = np.concatenate([[1.0], np.cumprod(1 - deaths / at_risk)])
+    return 1 - survival[np.searchsorted(times, outcome.durations, side="left")]

@@ -1,0 +1,12 @@
+CREATE OR REPLACE VIEW fahr.researcher_risk_subgroup AS
+SELECT
+    analysis_id, cohort, is_latest, model_name, exposure, group_name, level, label, unit,
+    (round(persons / 5.0) * 5)::integer AS persons,
+    (round(events / 5.0) * 5)::integer AS events,
+    status, status_reason, log_hazard_ratio, standard_error, hazard_ratio, ci_lower, ci_upper, interaction_chi_squared,
+    interaction_degrees, interaction_p_value, interaction_p_value_holm
+FROM fahr.risk_subgroup
+WHERE least(persons, events, persons - events) >= (SELECT small_cell FROM fahr.schema_state_v1);
+COMMENT ON VIEW fahr.researcher_risk_subgroup IS 'Hazard ratios within subgroups; groups with few persons, few events or few without are left out.';
+COMMENT ON COLUMN fahr.researcher_risk_subgroup.persons IS 'Persons of the group, rounded to five so that a group left out cannot be found by subtraction.';
+COMMENT ON COLUMN fahr.researcher_risk_subgroup.events IS 'Events among them, rounded to five.';
