@@ -175,9 +175,7 @@ def train_age(
     return network
 
 
-def train_age_longer(
-    faces: TrainingFaces, age: BiomarkerNetwork, recipe: DemoRecipe, folder: Path
-) -> BiomarkerNetwork:
+def train_age_longer(faces: TrainingFaces, age: BiomarkerNetwork, recipe: DemoRecipe, folder: Path) -> BiomarkerNetwork:
     """A copy of FaceAge, fine-tuned further."""
     network = copy.deepcopy(age)
     rows = faces.rows(TRAIN)
