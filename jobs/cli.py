@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -45,11 +46,8 @@ class TableFormat(StrEnum):
 def _spark_stage(stage: Callable[..., dict[str, int]], name: str, night: date) -> None:
     """Run one stage that may need Spark."""
     from jobs.spark import LazySpark
-    from jobs.warehouse.connection import open_warehouse
 
-    settings = load_settings()
-    engine = open_warehouse(settings)
-    with LazySpark(settings, name, scores=name == "score") as spark:
+    with _opened() as (settings, engine), LazySpark(settings, name, scores=name == "score") as spark:
         say(name, stage(settings=settings, engine=engine, spark=spark, night=night))
 
 
@@ -82,8 +80,8 @@ def publish(night: NightOption) -> None:
     """Check staged scores and merge them into the warehouse in one transaction."""
     from jobs.publish import publish as stage
 
-    settings, engine = _open()
-    say("publish", stage(settings=settings, engine=engine, night=night))
+    with _opened() as (settings, engine):
+        say("publish", stage(settings=settings, engine=engine, night=night))
 
 
 @app.command()
@@ -91,9 +89,9 @@ def nightly(night: NightOption) -> None:
     """Pull, validate, score and publish, in order, without Airflow."""
     from jobs.nightly import nightly as night_job
 
-    settings, engine = _open()
-    for name, counts in night_job(settings=settings, engine=engine, night=night).items():
-        say(name, counts)
+    with _opened() as (settings, engine):
+        for name, counts in night_job(settings=settings, engine=engine, night=night).items():
+            say(name, counts)
 
 
 @app.command()
@@ -116,19 +114,19 @@ def risk(
     if validate is not None and frozen_from is not None:
         from jobs.risk.validation import validate as validation
 
-        settings, engine = _open()
-        found = validation(settings=settings, engine=engine, night=night, cohort=validate, frozen_from=frozen_from)
+        with _opened() as (settings, engine):
+            found = validation(settings=settings, engine=engine, night=night, cohort=validate, frozen_from=frozen_from)
         say("risk validation", found)
         return
     from jobs.risk import risk as job
     from jobs.risk.formats import risk_files
     from jobs.risk.page import risk_page
 
-    settings, engine = _open()
-    say("risk", job(settings=settings, engine=engine, night=night, cohort=cohort))
-    written = [risk_page(settings=settings, engine=engine, cohort=cohort)]
-    for chosen in file_format:
-        written += risk_files(settings=settings, engine=engine, cohort=cohort, file_format=chosen.value)
+    with _opened() as (settings, engine):
+        say("risk", job(settings=settings, engine=engine, night=night, cohort=cohort))
+        written = [risk_page(settings=settings, engine=engine, cohort=cohort)]
+        for chosen in file_format:
+            written += risk_files(settings=settings, engine=engine, cohort=cohort, file_format=chosen.value)
     for path in filter(None, written):
         typer.echo(f"written: {_shown(path)}")
 
@@ -138,8 +136,8 @@ def report(night: NightOption) -> None:
     """Write the HTML report of a night."""
     from jobs.report import report as job
 
-    settings, engine = _open()
-    typer.echo(f"report: {_shown(job(settings=settings, engine=engine, night=night))}")
+    with _opened() as (settings, engine):
+        typer.echo(f"report: {_shown(job(settings=settings, engine=engine, night=night))}")
 
 
 @app.command()
@@ -186,11 +184,16 @@ def _warehouse_command(name: str) -> None:
     typer.echo(getattr(commands, name)(load_settings()))
 
 
-def _open() -> tuple[Settings, Any]:
+@contextmanager
+def _opened() -> Iterator[tuple[Settings, Any]]:
     from jobs.warehouse.connection import open_warehouse
 
     settings = load_settings()
-    return settings, open_warehouse(settings)
+    engine = open_warehouse(settings)
+    try:
+        yield settings, engine
+    finally:
+        engine.dispose()
 
 
 def _shown(path: Path) -> str:
