@@ -46,6 +46,8 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         f"ALTER ROLE {embedded.LOGIN} CREATEDB",
         "ALTER SYSTEM SET fsync = off",
         "ALTER SYSTEM SET full_page_writes = off",
+        # A worker of the superuser's in a database keeps its owner from dropping it.
+        "ALTER SYSTEM SET autovacuum = off",
         "SELECT pg_reload_conf()",
     ):
         execute_alone(superuser, statement)
@@ -118,6 +120,8 @@ def database_url(url: str, database: str) -> str:
 def execute_alone(url: str, statement: str) -> None:
     """Execute one statement that must stand outside any transaction."""
     engine = connect(url, role=None)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(statement))
-    engine.dispose()
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(statement))
+    finally:
+        engine.dispose()
