@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import threading
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -147,11 +148,14 @@ def test_researchers_see_no_small_cell(settings, engine):
     assert seen["fahr_researcher"] == [("female", 205, 80)]
 
 
-def test_another_that_publishes_just_now_is_waited_for(settings, engine, monkeypatch):
-    monkeypatch.setattr("jobs.evaluation.publish.time.sleep", lambda _: holder.__exit__(None, None, None))
+def test_another_that_publishes_just_now_is_waited_for(settings, engine):
     holder = recorded_run(engine, stage="evaluate", logical_date=NIGHT, lock="evaluate")
     holder.__enter__().nothing_to_do()
+    released = threading.Timer(1.0, holder.__exit__, (None, None, None))
+    released.start()
     assert publish(settings, engine).changed
+    assert released.finished.is_set()
+    released.join()
 
 
 @pytest.mark.parametrize(
