@@ -7,7 +7,7 @@ REVOKE ALL ON SCHEMA fahr, fahr_stage, hospital, registry FROM PUBLIC, fahr_load
 GRANT USAGE ON SCHEMA fahr, fahr_stage, hospital, registry TO fahr_loader;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA fahr, fahr_stage TO fahr_loader;
 REVOKE INSERT, UPDATE, DELETE ON fahr.alembic_version, fahr.schema_state_v1, fahr.reason_code_v1 FROM fahr_loader;
-REVOKE UPDATE, DELETE ON fahr.model_promotion_v1 FROM fahr_loader;
+REVOKE UPDATE, DELETE ON fahr.model_promotion_v1, fahr.audit_v1 FROM fahr_loader;
 GRANT SELECT ON ALL TABLES IN SCHEMA hospital, registry TO fahr_loader;
 ALTER DEFAULT PRIVILEGES IN SCHEMA hospital, registry GRANT SELECT ON TABLES TO fahr_loader;
 GRANT EXECUTE ON FUNCTION fahr.age_at_photo(bigint) TO fahr_loader, fahr_analyst;
