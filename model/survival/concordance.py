@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from model.errors import NotComputable
 from model.survival.censoring import CensoringDistribution, Floats
+from model.survival.ranges import weight_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,30 +140,10 @@ def _compare(durations: Floats, events: NDArray[np.bool_], risk: Floats) -> _Pai
     return _Pairs(
         times=at_death,
         longer=len(times) - outlived_from,
-        lower=_count_below(ranks, outlived_from, own),
+        lower=weight_below(ranks, None, outlived_from, own),
         tied=_count_equal(ranks, outlived_from, own),
         tied_deaths=int((deaths_in_block * (deaths_in_block - 1) // 2).sum()),
     )
-
-
-def _count_below(ranks: NDArray[np.int64], start: NDArray[np.int64], bound: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each query, how many of `ranks[start:]` are below `bound`: a wavelet matrix (Claude and Navarro 2012).
-
-    The ranks are sorted stably bit by bit, the highest first; a query walks its range down through the levels.
-    """
-    low, high = start.copy(), np.full(len(start), len(ranks))
-    counted = np.zeros(len(start), dtype=np.int64)
-    for bit in reversed(range(len(ranks).bit_length())):
-        is_one = (ranks >> bit & 1).astype(bool)
-        ones_before = np.concatenate([[0], np.cumsum(is_one)])
-        zeros = len(ranks) - ones_before[-1]
-        low_ones, high_ones = ones_before[low], ones_before[high]
-        goes_to_ones = (bound >> bit & 1).astype(bool)
-        counted += np.where(goes_to_ones, (high - low) - (high_ones - low_ones), 0)
-        low = np.where(goes_to_ones, zeros + low_ones, low - low_ones)
-        high = np.where(goes_to_ones, zeros + high_ones, high - high_ones)
-        ranks = np.concatenate([ranks[~is_one], ranks[is_one]])
-    return counted
 
 
 def _count_equal(ranks: NDArray[np.int64], start: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from model.survival.errors import FitRefused
+from model.survival.ranges import weight_below
 from model.survival.risk_sets import Floats, Integers, Outcome
 
 
@@ -62,25 +63,3 @@ def _compared(ranks: Integers, weights: Floats, start: Integers, own: Integers) 
     up_to = weight_below(ranks, weights, start, own + 1)
     before = np.concatenate([[0.0], np.cumsum(weights)])
     return lower, up_to - lower, before[-1] - before[start]
-
-
-def weight_below(ranks: Integers, weights: Floats, start: Integers, bound: Integers) -> Floats:
-    """For each query, the weight of those of `ranks[start:]` below `bound`, by a wavelet matrix (Claude, Navarro 2012).
-
-    The ranks are sorted stably bit by bit, the highest first; a query walks its range down through the levels.
-    """
-    low, high = start.copy(), np.full(len(start), len(ranks))
-    total = np.zeros(len(start))
-    for bit in reversed(range(len(ranks).bit_length())):
-        is_one = (ranks >> bit & 1).astype(bool)
-        ones_before = np.concatenate([[0], np.cumsum(is_one)])
-        weight_before = np.concatenate([[0.0], np.cumsum(np.where(is_one, 0.0, weights))])
-        zeros = len(ranks) - ones_before[-1]
-        low_ones, high_ones = ones_before[low], ones_before[high]
-        goes_to_ones = (bound >> bit & 1).astype(bool)
-        total += np.where(goes_to_ones, weight_before[high] - weight_before[low], 0.0)
-        low = np.where(goes_to_ones, zeros + low_ones, low - low_ones)
-        high = np.where(goes_to_ones, zeros + high_ones, high - high_ones)
-        order = np.concatenate([np.flatnonzero(~is_one), np.flatnonzero(is_one)])
-        ranks, weights = ranks[order], weights[order]
-    return total
