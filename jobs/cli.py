@@ -41,6 +41,7 @@ class TableFormat(StrEnum):
 
     csv = "csv"
     latex = "latex"
+    docx = "docx"
 
 
 def _spark_stage(stage: Callable[..., dict[str, int]], name: str, night: date) -> None:

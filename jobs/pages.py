@@ -30,11 +30,11 @@ def render(template: str, content: dict[str, Any]) -> str:
     return environment.get_template(template).render(style=style, **content)
 
 
-def replace_file(path: Path, content: str) -> Path:
-    """Write a file so that nobody ever reads half of it; returns its path."""
+def replace_file(path: Path, content: str | bytes) -> Path:
+    """Write a file so that nobody ever reads half of it; text as UTF-8. Returns its path."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(content, encoding="utf-8", newline="")
+    unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
     unfinished.replace(path)
     return path
 

@@ -1,10 +1,10 @@
-"""The main tables as files: CSV with every digit for a statistician, LaTeX for a paper."""
+"""The main tables as files: CSV with every digit for a statistician, LaTeX for a paper, Word for its co-authors."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from jobs.pages import replace_file
 from jobs.risk.declared import load_declaration
+from jobs.risk.docx_tables import as_docx
 from jobs.risk.page_data import Published, read_published
 from jobs.risk.paper_tables import PaperTable, paper_tables
 from jobs.settings import Settings
@@ -104,5 +105,13 @@ def _latex(words: str) -> str:
     return "".join(_SPECIAL.get(letter, letter) for letter in words.replace("<=", "≤"))
 
 
-FORMATS: dict[str, Callable[[Published, Cohort, int], dict[str, str]]] = {"csv": _as_csv, "latex": _as_latex}
+def _as_docx(published: Published, cohort: Cohort, small_cell: int) -> dict[str, bytes]:
+    return {f"risk-{cohort.declared.cohort}.docx": as_docx(published, cohort, small_cell)}
+
+
+FORMATS: dict[str, Callable[[Published, Cohort, int], Mapping[str, str | bytes]]] = {
+    "csv": _as_csv,
+    "latex": _as_latex,
+    "docx": _as_docx,
+}
 """What `fahr risk --format` offers."""

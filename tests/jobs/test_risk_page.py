@@ -7,6 +7,7 @@ import re
 
 import pandas as pd
 import pytest
+from docx import Document
 from opened_page import Opened
 from scored_hospital import MODEL_ID, fill_hospital, shipped_cohort
 from sqlalchemy import text
@@ -106,6 +107,37 @@ def test_tables_as_files(settings, analysed):
         r"(?<!\\)[&%_#](?!.*\\\\)", content.split("\\midrule")[1].split("\\bottomrule")[0]
     )
     assert content.isascii() or not set(content) & set("−–≈")
+
+
+def test_the_word_document_holds_the_numbers_of_the_csv(settings, analysed):
+    wanted = {"settings": settings, "engine": analysed, "cohort": COHORT}
+    csvs = {path.name: path for path in risk_files(**wanted, file_format="csv")}
+    (path,) = risk_files(**wanted, file_format="docx")
+    assert path.name == "risk-cancer_photo.docx"
+    document = Document(str(path))
+    words = "\n".join(paragraph.text for paragraph in document.paragraphs)
+    assert "not for clinical use" in words and "synthetic, drawn faces" in words
+    assert "Table 3. " in words and "Wald intervals" in words
+    by_head = {
+        tuple(cell.text for cell in table.rows[0].cells): [[cell.text for cell in row.cells] for row in table.rows[1:]]
+        for table in document.tables
+    }
+    assert len(by_head) == 6
+    ratios = next(rows for head, rows in by_head.items() if "Unit or level" in head)
+    told = {(row[0], row[1], row[2]): row[3] for row in ratios}
+    descriptions = rows(analysed, "SELECT model_name, description FROM fahr.risk_model").set_index("model_name")
+    with csvs["risk-cancer_photo-hazard-ratios.csv"].open() as file:
+        published = [row for row in csv.DictReader(file) if not row["unit"].startswith("spline")]
+    straight = [row for row in published if "spline" not in row["covariate"]]
+    assert len(told) == len(straight) > 50
+    for row in straight:
+        level = f"{row['level']} against {row['reference_level']}" if row["level"] else row["unit"]
+        key = (descriptions.loc[row["model_name"], "description"], row["label"], level)
+        ratio, lower, upper = (float(row[name]) for name in ("hazard_ratio", "ci_lower", "ci_upper"))
+        assert told[key] == f"{ratio:.2f} ({lower:.2f} to {upper:.2f})"
+    before = path.read_bytes()
+    risk_files(**wanted, file_format="docx")
+    assert path.read_bytes() == before
 
 
 def test_the_command_writes_tables_page_and_files(settings, owner_engine, monkeypatch):
