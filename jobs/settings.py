@@ -27,10 +27,41 @@ class Settings(BaseSettings):
     """Root of the photo share that `hospital.photo_manifest` points into. Unset: `home`/hospital/photos."""
 
     dicom_root: Path | None = None
-    """Folder of DICOM photographs. Unset: `home`/hospital/dicom, where that exists."""
+    """Folder of DICOM photographs. Unset: `home`/hospital/dicom, where that exists and no PACS is set."""
 
     pacs_url: str | None = None
-    """DICOMweb root of the PACS."""
+    """DICOMweb root of the PACS: `https://…`; without encryption only on this machine."""
+
+    pacs_dimse: str | None = None
+    """A PACS without DICOMweb: `AETITLE@host:port`, asked by C-FIND and C-GET."""
+
+    pacs_aet: str = "FAHR"
+    """Our own AE title, where `pacs_dimse` is set."""
+
+    pacs_user: str | None = None
+    """User of HTTP basic authentication at the PACS."""
+
+    pacs_password: SecretStr | None = None
+    """Password of that user."""
+
+    pacs_token: SecretStr | None = None
+    """Bearer token for the PACS, instead of user and password."""
+
+    pacs_ca_file: Path | None = None
+    """PEM file of the authorities that may sign the certificate of the PACS. Unset: those the machine trusts."""
+
+    pacs_modalities: str = "XC"
+    """Modalities whose objects are photographs, separated by commas."""
+
+    pacs_connections: int = Field(default=8, ge=1, le=64)
+    """Connections to the PACS at once, all workers together."""
+
+    pacs_timeout_seconds: float = Field(default=30, gt=0)
+    """How long the PACS may keep silent: to connect, and between two pieces of an answer. A whole answer may take ten
+    times as long."""
+
+    pacs_relist_nights: int = Field(default=1, ge=1)
+    """A study whose entry at the PACS is unchanged is listed photo by photo once in so many nights."""
 
     spark_master: str = "local[*]"
     """Where Spark runs: `local[N]`, `spark://…`, `yarn`, `k8s://…`."""
@@ -59,6 +90,12 @@ class Settings(BaseSettings):
 
     volume_drop_share: float = Field(default=0.1, ge=0, le=1)
     """The night stops when fewer photos than this share of the recent median arrive (after seven nights of history)."""
+
+    concepts: Path | None = None
+    """Folder of the hospital's own concept sets, one YAML file a set; a set that is not there is the shipped one."""
+
+    death_rules: Path | None = None
+    """The hospital's own YAML file of whom to believe about a death. Unset: the shipped schemas/registry/deaths.yaml."""
 
     small_cell: int = Field(default=10, ge=1)
     """Researchers' views suppress counts below this."""
@@ -99,6 +136,8 @@ class Settings(BaseSettings):
     @property
     def dicom_folder(self) -> Path | None:
         """The folder of DICOM photographs, where there is one."""
+        if self.dicom_root is None and (self.pacs_url or self.pacs_dimse):
+            return None
         folder = self.dicom_root or self.home / "hospital" / "dicom"
         return folder.resolve() if self.dicom_root or folder.is_dir() else None
 

@@ -7,8 +7,10 @@ REVOKE ALL ON SCHEMA fahr, fahr_stage, hospital, registry FROM PUBLIC, fahr_load
 GRANT USAGE ON SCHEMA fahr, fahr_stage, hospital, registry TO fahr_loader;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA fahr, fahr_stage TO fahr_loader;
 REVOKE INSERT, UPDATE, DELETE ON fahr.alembic_version, fahr.schema_state_v1, fahr.reason_code_v1 FROM fahr_loader;
+REVOKE INSERT, UPDATE, DELETE ON fahr.concept_set_v1, fahr.death_rule_v1, fahr.registry_reason_v1 FROM fahr_loader;
 REVOKE UPDATE, DELETE ON fahr.model_promotion_v1, fahr.audit_v1 FROM fahr_loader;
 GRANT SELECT ON ALL TABLES IN SCHEMA hospital, registry TO fahr_loader;
+GRANT INSERT, UPDATE, DELETE ON registry.load_v1, registry.record_v1 TO fahr_loader;
 ALTER DEFAULT PRIVILEGES IN SCHEMA hospital, registry GRANT SELECT ON TABLES TO fahr_loader;
 GRANT EXECUTE ON FUNCTION fahr.age_at_photo(bigint) TO fahr_loader, fahr_analyst;
 
@@ -41,16 +43,19 @@ $$;
 GRANT USAGE ON SCHEMA fahr TO fahr_analyst, fahr_researcher;
 GRANT SELECT ON
     fahr.reason_code, fahr.run, fahr.model_version, fahr.model_promotion,
-    fahr.face_score, fahr.session_score, fahr.face_aging_rate, fahr.coverage, fahr.quarantine,
+    fahr.face_score, fahr.session_score, fahr.face_aging_rate, fahr.coverage, fahr.quarantine, fahr.pacs_deletion,
     fahr.latest_analysis, fahr.cohort_member, fahr.risk_model, fahr.risk_coefficient, fahr.survival_curve, fahr.patient_risk,
     fahr.patient_survival, fahr.risk_flow, fahr.risk_contrast, fahr.risk_diagnostic, fahr.risk_subgroup,
     fahr.risk_performance, fahr.risk_calibration, fahr.risk_effect, fahr.risk_over_time, fahr.risk_decision,
-    fahr.risk_frozen_model, fahr.risk_validation, fahr.risk_validation_group,
+    fahr.risk_frozen_model, fahr.risk_validation, fahr.risk_validation_group, fahr.risk_validation_flow, fahr.risk_missing,
     fahr.risk_latest, fahr.risk_latest_contrast, fahr.risk_latest_subgroup, fahr.risk_latest_performance,
     fahr.training_set, fahr.training_photo, fahr.model_training, fahr.out_of_fold_score,
     fahr.face_score_unseen, fahr.session_score_unseen,
-    fahr.evaluation, fahr.evaluation_metric
+    fahr.evaluation, fahr.evaluation_metric,
+    fahr.concept_set, fahr.follow_up, fahr.registry_tumour, fahr.registry_follow_up, fahr.registry_conflict,
+    fahr.registry_problem, fahr.registry_load
     TO fahr_analyst;
+GRANT EXECUTE ON FUNCTION fahr.concepts_below(), fahr.hospital_follow_up() TO fahr_loader, fahr_analyst;
 GRANT SELECT ON
     fahr.reason_code, fahr.model_version, fahr.latest_analysis, fahr.risk_model, fahr.risk_coefficient,
     fahr.risk_contrast, fahr.risk_effect, fahr.risk_latest, fahr.risk_latest_contrast,

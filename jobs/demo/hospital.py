@@ -28,6 +28,7 @@ from jobs.demo.truth_tables import write_truth
 from jobs.errors import UsageError
 from jobs.settings import Settings
 from jobs.warehouse.connection import copy_rows
+from jobs.warehouse.declarations import load_declarations
 from jobs.warehouse.migrate import migrate
 
 __all__ = ["DEMO_NIGHT", "FEWEST_PATIENTS", "VERSION", "build_demo_hospital"]
@@ -109,7 +110,7 @@ def build_demo_hospital(
     if built_before is None:
         with engine_owner.begin() as connection:
             _write_records(connection, hospital, identity)
-        migrate(engine_owner, small_cell=settings.small_cell)
+        migrate(engine_owner, small_cell=settings.small_cell, declarations=load_declarations(settings))
     log.info("The demo hospital stands: %s", hospital.counts())
     return hospital.counts()
 

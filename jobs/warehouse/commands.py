@@ -10,6 +10,7 @@ from jobs.errors import UsageError
 from jobs.settings import Settings
 from jobs.warehouse import embedded
 from jobs.warehouse.connection import open_warehouse
+from jobs.warehouse.declarations import load_declarations
 from jobs.warehouse.migrate import migrate
 from jobs.warehouse.server_process import binary
 
@@ -37,7 +38,7 @@ def url_command(settings: Settings) -> str:
 def migrate_command(settings: Settings) -> str:
     """Bring tables, views, roles, grants and reason codes up to date."""
     engine = open_warehouse(settings, role=None)
-    changed = migrate(engine, small_cell=settings.small_cell)
+    changed = migrate(engine, small_cell=settings.small_cell, declarations=load_declarations(settings))
     engine.dispose()
     return "The warehouse is migrated." if changed else "The warehouse is up to date."
 

@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from jobs.errors import SettingsError
 from jobs.settings import Settings
 from jobs.warehouse import embedded, migrate
+from jobs.warehouse.declarations import load_declarations
 from schemas.migrations import driver_connection
 
 OLDEST_SERVER = 16
@@ -28,9 +29,12 @@ def open_warehouse(settings: Settings, *, role: str | None = "fahr_loader") -> E
         SettingsError: the warehouse cannot be reached, is older than PostgreSQL 16, is not migrated, or the login may
             not take the role. Messages never hold the URL.
     """
+    declarations = load_declarations(settings)
     if settings.warehouse_url is not None:
         engine = connect(settings.warehouse_url.get_secret_value(), role=role)
-        if role is not None and not migrate.is_current(engine, small_cell=settings.small_cell):
+        if role is not None and not migrate.is_current(
+            engine, small_cell=settings.small_cell, declarations=declarations
+        ):
             engine.dispose()
             raise SettingsError(
                 "The schema of the warehouse is not that of this version of fahr.",
@@ -39,8 +43,8 @@ def open_warehouse(settings: Settings, *, role: str | None = "fahr_loader") -> E
         return engine
     url = embedded.start(settings.home)
     owner = connect(url, role=None)
-    if not migrate.is_current(owner, small_cell=settings.small_cell):
-        migrate.migrate(owner, small_cell=settings.small_cell)
+    if not migrate.is_current(owner, small_cell=settings.small_cell, declarations=declarations):
+        migrate.migrate(owner, small_cell=settings.small_cell, declarations=declarations)
     if role is None:
         return owner
     owner.dispose()

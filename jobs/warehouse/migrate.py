@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, text
 
 import schemas
 from jobs.errors import SettingsError
+from jobs.warehouse.declarations import Declarations, shipped_declarations
 from schemas.migrations import FOLDER as MIGRATIONS
 from schemas.migrations import execute_script
 from schemas.reasons import REASONS
@@ -26,8 +27,10 @@ SMALL_CELL = 10
 LOCK = "fahr:migrate"
 
 
-def migrate(engine: Engine, *, small_cell: int = SMALL_CELL) -> bool:
+def migrate(engine: Engine, *, small_cell: int = SMALL_CELL, declarations: Declarations | None = None) -> bool:
     """Migrate the warehouse in one transaction, and return whether there was anything to do.
+
+    `declarations` are the hospital's; without them, those that ship.
 
     The engine's login must own the database, or may create schemas in it, and have CREATEROLE (or the three roles
     exist already). Views are replaced in place, so that views the hospital built on them stay.
@@ -36,10 +39,11 @@ def migrate(engine: Engine, *, small_cell: int = SMALL_CELL) -> bool:
         SettingsError: the login lacks a right, the warehouse belongs to a newer version, or a view of the hospital's
             stands on a view whose columns changed. Nothing is changed then.
     """
+    declared = declarations or shipped_declarations()
     try:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:lock))"), {"lock": LOCK})
-            if _holds(connection, small_cell):
+            if _holds(connection, small_cell, declared):
                 return False
             connection.execute(text("SET LOCAL search_path = pg_catalog, pg_temp"))
             connection.execute(text("CREATE SCHEMA IF NOT EXISTS fahr"))
@@ -48,7 +52,8 @@ def migrate(engine: Engine, *, small_cell: int = SMALL_CELL) -> bool:
             execute_script(connection, (SCHEMAS / "roles.sql").read_text())
             execute_script(connection, (SCHEMAS / "grants.sql").read_text())
             _refresh_reason_codes(connection)
-            _remember(connection, small_cell)
+            declared.write(connection)
+            _remember(connection, small_cell, declared)
     except CommandError:
         raise SettingsError(
             "The warehouse was migrated by a newer version of fahr.", next_step="Install that version, or a newer one."
@@ -76,10 +81,10 @@ def _explained(error: BaseException | None) -> SettingsError | None:
     return None
 
 
-def is_current(engine: Engine, *, small_cell: int = SMALL_CELL) -> bool:
+def is_current(engine: Engine, *, small_cell: int = SMALL_CELL, declarations: Declarations | None = None) -> bool:
     """Whether the warehouse has the declared schema, and the loader may read all the hospital tables its owner has."""
     with engine.connect() as connection:
-        return _holds(connection, small_cell)
+        return _holds(connection, small_cell, declarations or shipped_declarations())
 
 
 @cache
@@ -93,11 +98,15 @@ def definition_sha256() -> str:
     return digest.hexdigest()
 
 
-def _holds(connection: Connection, small_cell: int) -> bool:
+def _state_sha256(declared: Declarations) -> str:
+    return hashlib.sha256(f"{definition_sha256()} {declared.sha256}".encode()).hexdigest()
+
+
+def _holds(connection: Connection, small_cell: int, declared: Declarations) -> bool:
     if connection.execute(text("SELECT to_regclass('fahr.schema_state_v1')")).scalar() is None:
         return False
     state = connection.execute(text("SELECT definition_sha256, small_cell FROM fahr.schema_state_v1")).one_or_none()
-    return state == (definition_sha256(), small_cell) and not connection.execute(_UNGRANTED).scalar()
+    return state == (_state_sha256(declared), small_cell) and not connection.execute(_UNGRANTED).scalar()
 
 
 _UNGRANTED = text("""
@@ -154,9 +163,9 @@ def _refresh_reason_codes(connection: Connection) -> None:
     )
 
 
-def _remember(connection: Connection, small_cell: int) -> None:
+def _remember(connection: Connection, small_cell: int, declared: Declarations) -> None:
     connection.execute(text("DELETE FROM fahr.schema_state_v1"))
     connection.execute(
         text("INSERT INTO fahr.schema_state_v1 (definition_sha256, small_cell) VALUES (:definition, :small_cell)"),
-        {"definition": definition_sha256(), "small_cell": small_cell},
+        {"definition": _state_sha256(declared), "small_cell": small_cell},
     )

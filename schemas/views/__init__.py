@@ -4,6 +4,13 @@ from __future__ import annotations
 
 VIEWS: tuple[str, ...] = (
     "reason_code",
+    "concept_set",
+    "registry_load",
+    "registry_problem",
+    "registry_tumour",
+    "registry_follow_up",
+    "follow_up",
+    "registry_conflict",
     "run",
     "model_version",
     "model_promotion",
@@ -18,6 +25,7 @@ VIEWS: tuple[str, ...] = (
     "session_score_unseen",
     "coverage",
     "quarantine",
+    "pacs_deletion",
     "latest_analysis",
     "cohort_member",
     "risk_model",
@@ -26,6 +34,7 @@ VIEWS: tuple[str, ...] = (
     "patient_risk",
     "patient_survival",
     "risk_flow",
+    "risk_missing",
     "risk_contrast",
     "risk_diagnostic",
     "risk_subgroup",
@@ -37,6 +46,7 @@ VIEWS: tuple[str, ...] = (
     "risk_frozen_model",
     "risk_validation",
     "risk_validation_group",
+    "risk_validation_flow",
     "risk_latest",
     "risk_latest_contrast",
     "risk_latest_subgroup",
@@ -53,5 +63,5 @@ VIEWS: tuple[str, ...] = (
     "researcher_evaluation_metric",
 )
 
-FUNCTIONS: tuple[str, ...] = ("age_at_photo(bigint)", "face_age_by_decade()")
+FUNCTIONS: tuple[str, ...] = ("age_at_photo(bigint)", "concepts_below()", "hospital_follow_up()", "face_age_by_decade()")
 """The functions that views call."""

@@ -12,6 +12,8 @@ from jobs.settings import Settings
 from jobs.warehouse.connection import open_warehouse
 
 ANALYST_VIEWS = [
+    "concept_set", "follow_up", "registry_tumour", "registry_follow_up", "registry_conflict", "registry_problem",
+    "registry_load",
     "reason_code", "run", "model_version", "face_score", "session_score", "face_aging_rate", "coverage", "quarantine",
     "latest_analysis", "cohort_member", "risk_model", "risk_coefficient", "survival_curve", "patient_risk",
     "patient_survival", "risk_flow", "risk_contrast", "risk_diagnostic", "risk_subgroup", "risk_performance",
