@@ -68,8 +68,20 @@ class Cohort:
     def columns(self) -> tuple[str, ...]:
         """Every column the SQL has to give."""
         declared = self.declared
-        others = [declared.entry, declared.cluster, declared.competing.column if declared.competing else None]
+        others = [declared.entry, declared.cluster, declared.weights]
+        if declared.competing is not None:
+            others.append(declared.competing.column)
+        if declared.landmark is not None:
+            others += [declared.landmark.column, declared.landmark.measured_until]
         return tuple(dict.fromkeys((*PERSON_COLUMNS, *filter(None, others), *self.covariate_columns)))
+
+    @property
+    def imputed_columns(self) -> tuple[str, ...]:
+        """Columns whose gaps are filled where there are any, in the order of the declaration."""
+        missing = self.declared.missing
+        if not missing.impute:
+            return ()
+        return tuple(dict.fromkeys(self.column_of(name) for name in missing.only or self.declared.covariates))
 
     @property
     def reads_scores(self) -> bool:

@@ -25,6 +25,9 @@ def contradictions(declared: CohortFile, folder: str) -> Iterator[Mistake]:
         yield ("cohort",), f"differs from the name of its folder, '{folder}'"
     yield from _ascending(("endpoint", "horizons_years"), declared.endpoint.horizons_years)
     yield from _columns(declared)
+    yield from _landmark(declared)
+    yield from _missing(declared)
+    yield from _weights(declared)
     for name, covariate in declared.covariates.items():
         for key, mistake in _covariate_mistakes(covariate):
             yield ("covariates", name, key), mistake
@@ -60,6 +63,51 @@ def _columns(declared: CohortFile) -> Iterator[Mistake]:
             yield ("competing", "others", position), f"'{other}' is the event of interest"
         if other in competing.others[:position]:
             yield ("competing", "others", position), f"'{other}' stands twice"
+
+
+def _landmark(declared: CohortFile) -> Iterator[Mistake]:
+    landmark = declared.landmark
+    if landmark is None:
+        return
+    if (landmark.years is None) == (landmark.column is None):
+        yield ("landmark",), "years for everybody, or a column of each person's own: one of the two"
+    for key in ("column", "measured_until"):
+        if getattr(landmark, key) in RESERVED:
+            yield ("landmark", key), f"'{getattr(landmark, key)}' means something else: name a column of years"
+    if declared.entry is not None:
+        yield ("entry",), "under a landmark everybody enters at the landmark: one or the other"
+
+
+def _missing(declared: CohortFile) -> Iterator[Mistake]:
+    missing = declared.missing
+    yield from _unknown(("missing", "only"), missing.only, declared)
+    if missing.only and not missing.impute:
+        yield ("missing", "only"), "nothing is imputed: say how many times in impute"
+    if missing.impute == 1:
+        yield ("missing", "impute"), "one completed data set does not tell what was not known: 2 or more, or 0 for none"
+    if not missing.impute:
+        return
+    if declared.cluster is not None:
+        yield ("missing", "impute"), "takes no cluster: it would fill the rows of a cluster as if they were strangers"
+    if declared.weights is not None:
+        yield ("missing", "impute"), "takes no weights"
+    for name, model in declared.models.items():
+        if model.method == "fine_gray":
+            yield ("models", name, "method"), "fine_gray models are not pooled over imputed data sets"
+
+
+def _weights(declared: CohortFile) -> Iterator[Mistake]:
+    if declared.weights is None:
+        return
+    if declared.weights in RESERVED:
+        yield ("weights",), f"'{declared.weights}' means something else: name the column of weights"
+    for name, model in declared.models.items():
+        if model.method == "fine_gray":
+            yield ("models", name, "method"), "fine_gray takes no weights"
+    for name in declared.adjusted_curves:
+        yield ("adjusted_curves", name), "adjusted curves take no weights"
+    if declared.competing is not None and declared.curves:
+        yield ("curves",), "curves of competing events take no weights"
 
 
 def _covariate_mistakes(covariate: DeclaredCovariate) -> Iterator[tuple[str, str]]:

@@ -54,6 +54,26 @@ class Competing(_Declared):
     others: tuple[Words, ...] = Field(min_length=1)
 
 
+class Landmark(_Declared):
+    """From when persons count: a time after the origin, the same for all (`years`) or each one's own (`column`).
+
+    Only who is still followed then enters, and follow-up starts there. `measured_until` is the column of when the
+    newest measurement behind the covariates was made, in years after the origin: never after the landmark.
+    """
+
+    years: Positive | None = None
+    column: Name | None = None
+    measured_until: Name
+
+
+class Missing(_Declared):
+    """What becomes of persons of whom a covariate is not known: left out (0), or completed `impute` times."""
+
+    impute: int = Field(default=0, ge=0, le=1_000)
+    only: tuple[Name, ...] = ()
+    seed: int = Field(default=20260301, ge=0)
+
+
 class DeclaredModel(_Declared):
     """A model: its covariates, in the order of the table, and how they are fitted."""
 
@@ -102,6 +122,9 @@ class CohortFile(_Declared):
     endpoint: Endpoint
     entry: Name | None = None
     cluster: Name | None = None
+    weights: Name | None = None
+    landmark: Landmark | None = None
+    missing: Missing = Missing()
     competing: Competing | None = None
     exclusions: dict[Name, Words] = Field(default_factory=dict)
     covariates: dict[Name, DeclaredCovariate] = Field(min_length=1)

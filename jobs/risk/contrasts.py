@@ -63,7 +63,7 @@ def _nested(
     models: Mapping[str, ModelResult],
     predictions: Mapping[str, Predicted],
 ) -> Contrast:
-    """2 (log L of the larger - log L of the smaller); with clusters, whose likelihood is none, Wald's test instead."""
+    """2 (log L of the larger - log L of the smaller); with clusters or weights, Wald's test instead."""
     smaller, larger = models[comparison.smaller], models[comparison.larger]
     base = Contrast(
         contrast=name,
@@ -78,7 +78,7 @@ def _nested(
         return replace(base, status_reason=f"{refused} was refused: {models[refused].reason}")
     test: LikelihoodRatio | WaldTest
     try:
-        if cohort.declared.cluster is None:
+        if not larger.cox.robust:
             test, statistic = likelihood_ratio(smaller.cox, larger.cox), "likelihood_ratio"
         else:
             known = {coefficient.term.name for coefficient in smaller.cox.coefficients}
@@ -86,7 +86,7 @@ def _nested(
             test, statistic = wald(larger.cox, added), "wald"
     except FitRefused as reason:
         return replace(base, status_reason=str(reason))
-    gain, doubt = _gain(comparison, members, cohort, predictions)
+    gained, doubt = gain(comparison, members, cohort, predictions)
     return replace(
         base,
         status=COMPUTED,
@@ -96,13 +96,13 @@ def _nested(
         degrees=test.degrees,
         p_value=test.p_value,
         delta_aic=larger.cox.aic - smaller.cox.aic,
-        delta_concordance=gain.gain if gain else None,
-        delta_concordance_lower=gain.ci_lower if gain else None,
-        delta_concordance_upper=gain.ci_upper if gain else None,
+        delta_concordance=gained.gain if gained else None,
+        delta_concordance_lower=gained.ci_lower if gained else None,
+        delta_concordance_upper=gained.ci_upper if gained else None,
     )
 
 
-def _gain(
+def gain(
     comparison: Comparison, members: pd.DataFrame, cohort: Cohort, predictions: Mapping[str, Predicted]
 ) -> tuple[DeltaConcordance | None, str | None]:
     """Gain in C of the cross-fitted predictions, or why there is none."""
@@ -113,7 +113,7 @@ def _gain(
         return None, f"gain in concordance: {smaller.reason or larger.reason}"
     frame = frame_of(members, cohort, cohort.declared.models[comparison.larger])
     try:
-        gain = delta_concordance(
+        found = delta_concordance(
             frame["followup_years"].to_numpy(float),
             frame["event"].to_numpy(bool),
             larger.table["log_risk"].to_numpy(float),
@@ -123,7 +123,7 @@ def _gain(
         )
     except NotComputable as reason:
         return None, f"gain in concordance: {reason}"
-    return gain, None
+    return found, None
 
 
 def _of_model(name: str, fitted: CoxFit, members: pd.DataFrame, cohort: Cohort) -> Iterator[Contrast]:

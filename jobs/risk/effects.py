@@ -43,7 +43,7 @@ def over_time(models: Mapping[str, ModelResult]) -> list[OverTime]:
 
 
 def _curve(name: str, fit: CoxFit, members: pd.DataFrame, covariate: Covariate) -> Iterator[Effect]:
-    column = members[covariate.column].to_numpy(float)
+    column = members[covariate.column].dropna().to_numpy(float)
     median = float(np.median(column))
     first, last = (float(end) for end in np.quantile(column, SHOWN))
     values = np.unique([*np.linspace(first, last, VALUES), median])

@@ -35,6 +35,17 @@ class FlowStep(_Finite):
 
 
 @dataclass(frozen=True)
+class MissingColumn(_Finite):
+    """Of how many of the persons followed a column is not known; handling: complete, left_out or imputed."""
+
+    column_name: str
+    label: str
+    persons: int
+    missing: int
+    handling: str
+
+
+@dataclass(frozen=True)
 class Contrast(_Finite):
     """A test of several terms at once; where it was refused without numbers, and `status_reason` says why."""
 
@@ -49,6 +60,7 @@ class Contrast(_Finite):
     statistic: str | None = None
     chi_squared: float | None = None
     degrees: int | None = None
+    denominator_degrees: float | None = None
     p_value: float | None = None
     p_value_holm: float | None = None
     hazard_ratio: float | None = None
@@ -70,6 +82,7 @@ class Diagnostic(_Finite):
     chi_squared: float | None = None
     degrees: int | None = None
     p_value: float | None = None
+    denominator_degrees: float | None = None
     value: float | None = None
     note: str | None = None
 
@@ -95,6 +108,7 @@ class Subgroup(_Finite):
     ci_upper: float | None = None
     interaction_chi_squared: float | None = None
     interaction_degrees: int | None = None
+    interaction_denominator_degrees: float | None = None
     interaction_p_value: float | None = None
     interaction_p_value_holm: float | None = None
 

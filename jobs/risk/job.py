@@ -14,15 +14,13 @@ import pandas as pd
 from sqlalchemy import Connection, Engine, text
 
 from jobs.releases import scored_model_id
-from jobs.risk.contrasts import contrasts
-from jobs.risk.curves import adjusted, curves
+from jobs.risk.curves import curves
 from jobs.risk.declared import load_declaration
-from jobs.risk.diagnostics import diagnostics
-from jobs.risk.effects import effects, over_time
-from jobs.risk.models import fit_models, predict
-from jobs.risk.people import check_tables, complete_cases, fingerprint, flow, read_people
+from jobs.risk.fitted import fitted_to
+from jobs.risk.imputed import fitted_to_imputed
+from jobs.risk.missing import completed, missing_columns
+from jobs.risk.people import check_tables, complete_cases, fingerprint, flow, followed, read_people
 from jobs.risk.performance import performance
-from jobs.risk.subgroups import subgroups
 from jobs.risk.tables import Analysis, write_analysis
 from jobs.runs import code_version, recorded_run
 from jobs.settings import Settings
@@ -41,8 +39,9 @@ def risk(*, settings: Settings, engine: Engine, night: date, cohort: str = "canc
         cohort: name of a folder under schemas/cohorts, or path of a folder with cohort.sql and cohort.yaml.
 
     Returns:
-        Counts: persons, without_followup, missing_<covariate>, analysed, events, models_fitted, models_refused,
-        predicted. Empty when the latest analysis is of the same data, or a cohort that reads scores finds none yet.
+        Counts: persons, without_followup, missing_<covariate>, imputed_<covariate>, analysed, events, models_fitted,
+        models_refused, predicted. Empty when the latest analysis is of the same data, or a cohort that reads scores
+        finds none yet.
 
     Raises:
         UsageError: there is no such cohort.
@@ -104,24 +103,18 @@ def _analyse(
     """Everything the tables hold, computed before anything is written."""
     members, counts = complete_cases(people, cohort)
     steps = flow(counts, cohort)
-    declared = cohort.declared
-    models = fit_models(members, cohort)
-    compared = [
-        name for comparison in declared.comparisons.values() for name in (comparison.smaller, comparison.larger)
-    ]
-    predictions = {
-        name: predict(members, cohort, declared.models[name], models[name])
-        for name in dict.fromkeys([declared.prediction.model, *compared])
-    }
-    predicted = predictions[declared.prediction.model]
-    adjusted_curves, no_curves = adjusted(members, cohort)
-    for name, reason in no_curves.items():
+    missing = missing_columns(followed(people, cohort)[0], cohort)
+    frames = completed(members, cohort)
+    counts |= {f"imputed_{one.column_name}": one.missing for one in missing if one.handling == "imputed"}
+    fitted = fitted_to_imputed(frames, members, cohort) if frames else fitted_to(members, cohort)
+    models = dict(fitted.models)
+    for name, reason in fitted.no_curves.items():
         models[name] = models[name].with_doubts(reason)
-    if models[declared.prediction.model].fit is not None and predicted.reason is not None:
-        models[declared.prediction.model] = models[declared.prediction.model].with_doubts(
-            f"no predictions: {predicted.reason}"
-        )
-    judged = performance(members, cohort, predictions)
+    predicted = fitted.predictions[cohort.declared.prediction.model]
+    behind = models[cohort.declared.prediction.model]
+    if behind.fit is not None and predicted.reason is not None:
+        models[cohort.declared.prediction.model] = behind.with_doubts(f"no predictions: {predicted.reason}")
+    judged = performance(members, cohort, fitted.predictions)
     counts["models_fitted"] = sum(result.fit is not None for result in models.values())
     counts["models_refused"] = len(models) - counts["models_fitted"]
     counts["predicted"] = 0 if predicted.table is None else len(predicted.table)
@@ -132,13 +125,14 @@ def _analyse(
         members=members,
         counts=counts,
         flow=steps,
+        missing=missing,
         models=models,
-        curves=[*curves(members, cohort), *adjusted_curves],
-        contrasts=contrasts(members, cohort, models, predictions),
-        diagnostics=diagnostics(models),
-        subgroups=subgroups(members, cohort, models.get(declared.subgroups.model) if declared.subgroups else None),
-        effects=effects(members, cohort, models),
-        over_time=over_time(models),
+        curves=[*curves(members, cohort), *fitted.curves],
+        contrasts=fitted.contrasts,
+        diagnostics=fitted.diagnostics,
+        subgroups=fitted.subgroups,
+        effects=fitted.effects,
+        over_time=fitted.over_time,
         performance=judged.measured,
         decisions=judged.decisions,
         calibration=judged.calibration,

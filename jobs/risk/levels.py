@@ -10,13 +10,18 @@ from model.survival.design import QUARTERS, Covariate, cut_level_of, cut_levels,
 
 
 def level_of(members: pd.DataFrame, covariate: Covariate) -> NDArray[np.object_]:
-    """The level of each member, (members,); quarters are those of all members."""
+    """The level of each member, (members,), None where it is not known; quarters are those of all who are known."""
     values = members[covariate.column].to_numpy()
-    if covariate.kind == "quartile":
-        return quarter_of(values, quartile_cuts(values)) if len(values) else values.astype(object)
-    if covariate.kind == "cut":
-        return cut_level_of(values, covariate.cuts)
-    return values.astype(object)
+    if covariate.kind not in ("quartile", "cut"):
+        return values.astype(object)
+    known = ~np.isnan(values.astype(float))
+    levels = np.full(len(values), None, dtype=object)
+    if known.any():
+        own = values[known].astype(float)
+        levels[known] = (
+            quarter_of(own, quartile_cuts(own)) if covariate.kind == "quartile" else cut_level_of(own, covariate.cuts)
+        )
+    return levels
 
 
 def levels_of(members: pd.DataFrame, covariate: Covariate) -> dict[str, NDArray[np.bool_]]:

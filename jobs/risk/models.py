@@ -13,6 +13,7 @@ from model.survival.design import Covariate
 from model.survival.errors import FitRefused
 from model.survival.fine_gray import FineGrayFit, fit_fine_gray
 from model.survival.fit_columns import FitColumns
+from model.survival.pooling import PooledFit
 from schemas.cohort import Cohort
 from schemas.declaration import DeclaredModel
 
@@ -27,7 +28,7 @@ CAUSE = "event_kind"
 class ModelResult:
     """A fitted model, with warnings in `reason`; or none, and why it was refused."""
 
-    fit: CoxFit | FineGrayFit | None
+    fit: CoxFit | FineGrayFit | PooledFit | None
     reason: str | None
 
     @property
@@ -39,7 +40,7 @@ class ModelResult:
     def concordance(self) -> float | None:
         """Harrell's C of a Cox model on its own persons; None where no two of them can be compared."""
         try:
-            return self.cox.concordance if self.cox else None
+            return self.fit.concordance if isinstance(self.fit, CoxFit | PooledFit) else None
         except FitRefused:
             return None
 
@@ -76,6 +77,7 @@ def columns_of(cohort: Cohort, model: DeclaredModel) -> FitColumns:
         entry=cohort.declared.entry,
         strata=tuple(cohort.column_of(name) for name in model.strata),
         cluster=cohort.declared.cluster,
+        weights=cohort.declared.weights,
     )
 
 
@@ -104,6 +106,7 @@ def predict(members: pd.DataFrame, cohort: Cohort, model: DeclaredModel, result:
             entry=columns.entry,
             strata=columns.strata,
             cluster=columns.cluster,
+            weights=columns.weights,
             times_years=brier_times(cohort),
         )
     except FitRefused as refusal:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 
 from jobs.errors import SettingsError
 from jobs.risk.findings import FlowStep
+from jobs.risk.landmark import from_landmark
 from schemas.cohort import LEFT_OUT, MEMBER_COLUMNS, Cohort
 
 STATEMENT_IS_WRONG = "42"
@@ -95,24 +96,17 @@ def complete_cases(people: pd.DataFrame, cohort: Cohort) -> tuple[pd.DataFrame, 
     """The persons every model is fitted on, and where the others went.
 
     Each person left out is counted once: by the name the cohort gives in its column left_out (taught_the_model), else
-    by the first thing missing: follow-up, then what the design needs, then covariates in the order of the declaration.
+    by the first thing missing: follow-up, the landmark, then what the design needs, then covariates in the order of the
+    declaration. Covariates whose gaps are filled may be missing.
 
     Returns:
-        The complete cases, and counts: persons, those left out by name, without_followup, missing_<column> where there
-        are any, analysed, events.
+        The persons, and counts: persons, those left out by name, without_followup, without_landmark, before_landmark,
+        missing_<column> where there are any, analysed, events.
+
+    Raises:
+        SettingsError: as `from_landmark`.
     """
-    counts = {"persons": len(people)}
-    kept = people
-    if LEFT_OUT in people.columns:
-        named = people[LEFT_OUT].value_counts()
-        order = [*cohort.declared.exclusions, *sorted(set(named.index) - set(cohort.declared.exclusions))]
-        counts |= {str(reason): int(named[reason]) for reason in order if reason in named}
-        kept = people[people[LEFT_OUT].isna()].drop(columns=LEFT_OUT)
-    followed = (kept["followup_years"] > 0) & kept["event"].notna()
-    if cohort.declared.entry is not None:
-        followed &= ~(kept[cohort.declared.entry] >= kept["followup_years"])
-    counts["without_followup"] = int((~followed).sum())
-    kept = kept[followed]
+    kept, counts = followed(people, cohort)
     for column in _needed(people, cohort):
         known = kept[column].notna()
         if not known.all():
@@ -124,10 +118,32 @@ def complete_cases(people: pd.DataFrame, cohort: Cohort) -> tuple[pd.DataFrame, 
     return kept, counts
 
 
+def followed(people: pd.DataFrame, cohort: Cohort) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The persons with follow-up, from the landmark on where there is one; and counts, as `complete_cases`."""
+    counts = {"persons": len(people)}
+    kept = people
+    if LEFT_OUT in people.columns:
+        named = people[LEFT_OUT].value_counts()
+        order = [*cohort.declared.exclusions, *sorted(set(named.index) - set(cohort.declared.exclusions))]
+        counts |= {str(reason): int(named[reason]) for reason in order if reason in named}
+        kept = people[people[LEFT_OUT].isna()].drop(columns=LEFT_OUT)
+    has_some = (kept["followup_years"] > 0) & kept["event"].notna()
+    if cohort.declared.entry is not None:
+        has_some &= ~(kept[cohort.declared.entry] >= kept["followup_years"])
+    counts["without_followup"] = int((~has_some).sum())
+    entered, of_landmark = from_landmark(kept[has_some], cohort)
+    return entered, counts | of_landmark
+
+
 def flow(counts: dict[str, int], cohort: Cohort) -> tuple[FlowStep, ...]:
     """The counts of `complete_cases` as steps; an exclusion that is declared has one, whoever it left out."""
     declared = cohort.declared
-    labels = {**declared.exclusions, "without_followup": "No follow-up after the index"}
+    labels = {
+        **declared.exclusions,
+        "without_followup": "No follow-up after the index",
+        "without_landmark": "No landmark of their own",
+        "before_landmark": "The event or the end of follow-up came before the landmark",
+    }
     for name, covariate in declared.covariates.items():
         column = f"missing_{cohort.column_of(name)}"
         labels[column] = labels.get(column, f"{covariate.label} not known")
@@ -147,9 +163,10 @@ def flow(counts: dict[str, int], cohort: Cohort) -> tuple[FlowStep, ...]:
 def _needed(people: pd.DataFrame, cohort: Cohort) -> tuple[str, ...]:
     """Columns in which nothing may be missing. A cohort that knows nobody's age does not ask for it."""
     declared = cohort.declared
-    design = [column for column in (declared.entry, declared.cluster) if column is not None]
+    design = [column for column in (declared.entry, declared.cluster, declared.weights) if column is not None]
     age = ["age_years"] if people["age_years"].notna().any() else []
-    return tuple(dict.fromkeys([*design, *age, *cohort.covariate_columns]))
+    needed = dict.fromkeys([*design, *age, *cohort.covariate_columns])
+    return tuple(column for column in needed if column not in cohort.imputed_columns)
 
 
 def fingerprint(people: pd.DataFrame) -> str:
@@ -163,8 +180,9 @@ def _typed(people: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
     """Numbers as float64, levels as text; a level nobody declared is a mistake in the declaration."""
     declared = cohort.declared
     numbers = {"followup_years", *MEMBER_COLUMNS}
-    if declared.entry is not None:
-        numbers.add(declared.entry)
+    landmark = declared.landmark
+    design = [declared.entry, declared.weights, *((landmark.column, landmark.measured_until) if landmark else ())]
+    numbers |= set(filter(None, design))
     for name, covariate in declared.covariates.items():
         column = cohort.column_of(name)
         if covariate.type != "categorical":

@@ -139,6 +139,7 @@ def _interaction(
             entry=columns.entry,
             strata=columns.strata,
             cluster=columns.cluster,
+            weights=columns.weights,
         )
     except FitRefused as reason:
         return {level: replace(row, status_reason=str(reason)) for level, row in rows.items()}

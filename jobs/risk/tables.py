@@ -22,6 +22,7 @@ from jobs.risk.findings import (
     Diagnostic,
     Effect,
     FlowStep,
+    MissingColumn,
     OverTime,
     Performance,
     Subgroup,
@@ -31,12 +32,13 @@ from jobs.runs import code_version
 from jobs.warehouse.connection import copy_rows
 from model.survival.cox import TIES, CoxFit
 from model.survival.cross_fitting import survival_column
+from model.survival.pooling import PooledFit
 from schemas.cohort import Cohort
 
 RISK_TABLES = (
     "patient_survival_v1", "patient_risk_v1", "survival_curve_v1", "risk_decision_v1", "risk_calibration_v1",
     "risk_performance_v1", "risk_over_time_v1", "risk_effect_v1", "risk_subgroup_v1", "risk_diagnostic_v1",
-    "risk_contrast_v1", "risk_coefficient_v1", "risk_model_v1", "risk_flow_v1", "cohort_member_v1",
+    "risk_contrast_v1", "risk_coefficient_v1", "risk_model_v1", "risk_flow_v1", "risk_missing_v1", "cohort_member_v1",
 )  # fmt: skip
 """In an order in which rows can be deleted."""
 
@@ -60,6 +62,7 @@ class Analysis:
     members: pd.DataFrame
     counts: dict[str, int]
     flow: tuple[FlowStep, ...]
+    missing: list[MissingColumn]
     models: dict[str, ModelResult]
     curves: list[Curve]
     contrasts: list[Contrast]
@@ -80,6 +83,7 @@ def write_analysis(connection: Connection, analysis: Analysis, cohort: Cohort, *
     rows = {
         "cohort_member_v1": _member_rows(analysis, cohort),
         "risk_flow_v1": ({**asdict(step), "cohort": cohort.declared.cohort} for step in analysis.flow),
+        "risk_missing_v1": ({**asdict(one), "cohort": cohort.declared.cohort} for one in analysis.missing),
         "risk_model_v1": _model_rows(analysis, cohort, night),
         "risk_coefficient_v1": _coefficient_rows(analysis, cohort),
         "risk_contrast_v1": map(asdict, analysis.contrasts),
@@ -140,7 +144,8 @@ def _member_rows(analysis: Analysis, cohort: Cohort) -> Iterator[dict[str, Any]]
             "age_years": _number(person["age_years"]),
             "face_age_years": _number(person["face_age_years"]),
             "face_survival_log_risk": _number(person["face_survival_log_risk"]),
-            "covariates": json.dumps({name: person[name] for name in names}),
+            "weight": person[declared.weights] if declared.weights else None,
+            "covariates": json.dumps({name: _known(person[name]) for name in names}),
             "model_id": analysis.model_id,
         }
 
@@ -159,7 +164,7 @@ def _model_rows(analysis: Analysis, cohort: Cohort, night: date) -> Iterator[dic
             "status_reason": result.reason,
             "persons": fit.persons if fit else analysis.counts["analysed"],
             "events": fit.events if fit else analysis.counts["events"],
-            "log_likelihood": fit.log_likelihood if fit else None,
+            "log_likelihood": None if fit is None or isinstance(fit, PooledFit) else fit.log_likelihood,
             "aic": fit.aic if isinstance(fit, CoxFit) else None,
             "concordance": result.concordance,
             "ph_test_p_value": by_term,
@@ -173,8 +178,9 @@ def _model_rows(analysis: Analysis, cohort: Cohort, night: date) -> Iterator[dic
             "strata": list(model.strata),
             "is_robust": bool(fit and fit.robust),
             "terms": len(fit.coefficients) if fit else None,
-            "null_log_likelihood": fit.null_log_likelihood if fit else None,
+            "null_log_likelihood": None if fit is None or isinstance(fit, PooledFit) else fit.null_log_likelihood,
             "ph_global_p_value": overall,
+            "imputations": len(fit.fits) if isinstance(fit, PooledFit) else None,
         }
 
 
@@ -199,7 +205,8 @@ def _endpoint(cohort: Cohort, method: str) -> str:
 
 def _coefficient_rows(analysis: Analysis, cohort: Cohort) -> Iterator[dict[str, Any]]:
     for name, result in analysis.models.items():
-        for coefficient in result.fit.coefficients if result.fit else ():
+        pooled = result.fit.pooled if isinstance(result.fit, PooledFit) else None
+        for place, coefficient in enumerate(result.fit.coefficients if result.fit else ()):
             term = coefficient.term
             yield {
                 "model_name": name,
@@ -217,6 +224,8 @@ def _coefficient_rows(analysis: Analysis, cohort: Cohort) -> Iterator[dict[str, 
                 "ci_upper": coefficient.ci_upper,
                 "z": coefficient.z,
                 "p_value": coefficient.p_value,
+                "degrees": float(pooled.degrees[place]) if pooled else None,
+                "missing_information": float(pooled.missing_information[place]) if pooled else None,
             }
 
 
@@ -274,6 +283,11 @@ def _survival_rows(analysis: Analysis, cohort: Cohort) -> Iterator[dict[str, Any
                 "ci_lower": lower,
                 "ci_upper": upper,
             }
+
+
+def _known(value: Any) -> Any:
+    """Missing as None: NaN is no JSON."""
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _number(value: float | None) -> float | None:

@@ -6,6 +6,7 @@ Each person belongs to one fold by a hash of the person id, so a person keeps th
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,9 @@ def cross_fitted_risk(
     entry: str | None = None,
     strata: tuple[str, ...] = (),
     cluster: str | None = None,
+    weights: str | None = None,
     times_years: tuple[float, ...] = (),
+    others_of: Callable[[int], pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
     """Predict each person from the model refitted without the person's fold.
 
@@ -46,8 +49,9 @@ def cross_fitted_risk(
         covariates: of the model.
         folds: number of folds, at least 2.
         horizons_years: when to predict survival.
-        entry, strata, cluster: columns, as `fit_cox` takes them.
+        entry, strata, cluster, weights: columns, as `fit_cox` takes them.
         times_years: when to predict survival besides, without an interval.
+        others_of: whom a fold's people are predicted from, by number of the fold; None: the others in `frame`.
 
     Returns:
         One row a person in the order of `frame`: person_id, fold, log_risk (centred on the persons of its fit),
@@ -66,9 +70,10 @@ def cross_fitted_risk(
     predicted = predicted.reindex(columns=[*predicted.columns, *columns])
     for fold in np.unique(person_fold):
         left_out = person_fold == fold
-        people, others = frame[left_out], frame[~left_out]
+        people = frame[left_out]
+        others = frame[~left_out] if others_of is None else others_of(int(fold))
         try:
-            fit = fit_cox(others, covariates, entry=entry, strata=strata, cluster=cluster, quick=True)
+            fit = fit_cox(others, covariates, entry=entry, strata=strata, cluster=cluster, weights=weights, quick=True)
             predictor = SurvivalPredictor(fit)
             predicted.loc[left_out, "log_risk"] = fit.log_risk(people)
             predicted.loc[left_out, "log_risk_standard_error"] = predictor.log_risk_error(people)
@@ -81,7 +86,12 @@ def cross_fitted_risk(
                 predicted.loc[left_out, survival_column(time)] = fit.survival(people, time)
         except FitRefused as refusal:
             raise FitRefused(f"without fold {fold}: {refusal}") from None
+    return ranked(predicted)
+
+
+def ranked(predicted: pd.DataFrame) -> pd.DataFrame:
+    """The same predictions with percentile and quartile of their log-risk."""
     ranks = stats.rankdata(predicted["log_risk"], method="max")
-    predicted["percentile"] = 100.0 * ranks / max(len(ranks), 1)
-    predicted["quartile"] = np.clip(np.ceil(4 * ranks / max(len(ranks), 1)), 1, 4).astype(int)
-    return predicted
+    persons = max(len(ranks), 1)
+    quartile = np.clip(np.ceil(4 * ranks / persons), 1, 4).astype(int)
+    return predicted.assign(percentile=100.0 * ranks / persons, quartile=quartile)

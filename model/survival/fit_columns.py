@@ -19,6 +19,7 @@ class FitColumns:
     entry: str | None = None
     strata: tuple[str, ...] = ()
     cluster: str | None = None
+    weights: str | None = None
     interactions: tuple[Interaction, ...] = ()
     quick: bool = False
 
@@ -36,6 +37,7 @@ class FitColumns:
             entry=self.entry,
             strata=self.strata,
             cluster=self.cluster,
+            weights=self.weights,
             interactions=self.interactions,
             quick=self.quick,
         )

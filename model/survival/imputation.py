@@ -75,6 +75,7 @@ def impute(
     event: str = "event",
     entry: str | None = None,
     cycles: int = CYCLES,
+    knows_outcome: bool = True,
 ) -> list[pd.DataFrame]:
     """Complete a frame several times.
 
@@ -87,6 +88,7 @@ def impute(
         predictors: further columns, complete, that help to predict but are not in the analysis.
         duration, event, entry: columns of follow-up.
         cycles: of the chain.
+        knows_outcome: whether survival is among the predictors; where survival is to be predicted, it must not be.
 
     Returns:
         Copies of `frame` without missing values in `imputed`; rows and their order are the same.
@@ -103,7 +105,9 @@ def impute(
             raise NotComputable(f"{each.column} is known of {known} persons only")
     if incomplete := [each.column for each in predictors if frame[each.column].isna().any()]:
         raise NotComputable(f"{incomplete[0]} has gaps, and cannot help to fill others")
-    outcome = np.column_stack([events, nelson_aalen(durations, events, entries)])
+    outcome = np.empty((len(frame), 0))
+    if knows_outcome:
+        outcome = np.column_stack([events, nelson_aalen(durations, events, entries)])
     # The column with the fewest gaps first, as it is predicted from the most.
     order = sorted((each for each in imputed if gaps[each.column].any()), key=lambda each: gaps[each.column].sum())
     completed = []

@@ -41,6 +41,60 @@ class Pooled:
         return np.asarray(2 * stats.t.sf(np.abs(self.estimate / self.standard_error), self.degrees))
 
 
+@dataclass(frozen=True)
+class PooledFit:
+    """One model over completed data sets. It has no likelihood and no AIC: those are of one data set each.
+
+    Attributes:
+        fits: to each completed data set.
+        coefficients: pooled, one for each term.
+        pooled: what the coefficients come from.
+    """
+
+    fits: tuple[CoxFit, ...]
+    coefficients: tuple[Coefficient, ...]
+    pooled: Pooled
+
+    @property
+    def persons(self) -> int:
+        """What it was fitted on."""
+        return self.fits[0].persons
+
+    @property
+    def events(self) -> int:
+        """Events among them."""
+        return self.fits[0].events
+
+    @property
+    def robust(self) -> bool:
+        """Whether the standard errors of each fit are robust."""
+        return self.fits[0].robust
+
+    @property
+    def concordance(self) -> float:
+        """Mean of Harrell's C over the completed data sets, each on its own persons.
+
+        Raises:
+            FitRefused: no two persons can be compared.
+        """
+        return float(np.mean([fit.concordance for fit in self.fits]))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What makes one of the fits doubtful, each once."""
+        return tuple(dict.fromkeys(warning for fit in self.fits for warning in fit.warnings))
+
+
+def pooled_fit(fits: Sequence[CoxFit]) -> PooledFit:
+    """One model from its fits to each completed data set.
+
+    Raises:
+        NotComputable: as `pool_fits`.
+    """
+    coefficients, pooled = pool_fits(fits)
+    return PooledFit(tuple(fits), coefficients, pooled)
+
+
 def pool(estimates: Floats, variances: Floats, *, complete_degrees: float) -> Pooled:
     """Rubin's rules.
 

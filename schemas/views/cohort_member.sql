@@ -16,7 +16,8 @@ SELECT
     member.run_id,
     member.episode,
     member.entry_years,
-    member.ending
+    member.ending,
+    member.weight
 FROM fahr.cohort_member_v1 AS member
 LEFT JOIN fahr.latest_analysis AS latest USING (cohort, analysis_id);
 COMMENT ON VIEW fahr.cohort_member IS 'The persons of each analysis, with the values its models saw.';

@@ -4,7 +4,7 @@ SELECT
     coefficient.term, coefficient.covariate, coefficient.label, coefficient.level, coefficient.reference_level,
     coefficient.unit, coefficient.one_unit, coefficient.log_hazard_ratio, coefficient.standard_error,
     coefficient.hazard_ratio, coefficient.ci_lower, coefficient.ci_upper, coefficient.z, coefficient.p_value,
-    coefficient.run_id
+    coefficient.run_id, coefficient.degrees, coefficient.missing_information
 FROM fahr.risk_coefficient_v1 AS coefficient
 JOIN fahr.risk_model_v1 AS model USING (analysis_id, model_name)
 LEFT JOIN fahr.latest_analysis AS latest USING (cohort, analysis_id);

@@ -5,7 +5,7 @@ SELECT
     contrast.status_reason, contrast.statistic, contrast.chi_squared, contrast.degrees, contrast.p_value,
     contrast.p_value_holm, contrast.hazard_ratio, contrast.hazard_ratio_lower, contrast.hazard_ratio_upper,
     contrast.delta_aic, contrast.delta_concordance, contrast.delta_concordance_lower,
-    contrast.delta_concordance_upper, contrast.run_id
+    contrast.delta_concordance_upper, contrast.run_id, contrast.denominator_degrees
 FROM fahr.risk_contrast_v1 AS contrast
 JOIN fahr.risk_model_v1 AS model USING (analysis_id, model_name)
 LEFT JOIN fahr.latest_analysis AS latest USING (cohort, analysis_id);

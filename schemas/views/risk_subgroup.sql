@@ -4,7 +4,8 @@ SELECT
     subgroup.exposure, subgroup.group_name, subgroup.level, subgroup.label, subgroup.unit, subgroup.persons,
     subgroup.events, subgroup.status, subgroup.status_reason, subgroup.log_hazard_ratio, subgroup.standard_error,
     subgroup.hazard_ratio, subgroup.ci_lower, subgroup.ci_upper, subgroup.interaction_chi_squared,
-    subgroup.interaction_degrees, subgroup.interaction_p_value, subgroup.interaction_p_value_holm, subgroup.run_id
+    subgroup.interaction_degrees, subgroup.interaction_p_value, subgroup.interaction_p_value_holm, subgroup.run_id,
+    subgroup.interaction_denominator_degrees
 FROM fahr.risk_subgroup_v1 AS subgroup
 JOIN fahr.risk_model_v1 AS model USING (analysis_id, model_name)
 LEFT JOIN fahr.latest_analysis AS latest USING (cohort, analysis_id);

@@ -1,0 +1,101 @@
+"""What the models say where gaps were filled: everything of each completed data set, and pooled.
+
+Coefficients by Rubin's rules, tests of several terms by D1, other chi-squared statistics by D2, curves by their mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from jobs.risk import pooled_rows
+from jobs.risk.curves import Curve, adjusted
+from jobs.risk.diagnostics import diagnostics
+from jobs.risk.effects import effects, over_time
+from jobs.risk.fitted import Fitted, compared_models
+from jobs.risk.imputed_predictions import predict_imputed
+from jobs.risk.models import ModelResult, Predicted, fit_models
+from jobs.risk.pooled_contrasts import pooled_contrasts
+from jobs.risk.pooled_rows import pooled_by
+from jobs.risk.pooled_subgroups import pooled_subgroups
+from model.errors import NotComputable
+from model.survival.pooling import pooled_fit
+from schemas.cohort import Cohort
+from schemas.declaration import DeclaredResampling
+
+
+def fitted_to_imputed(frames: Sequence[pd.DataFrame], members: pd.DataFrame, cohort: Cohort) -> Fitted:
+    """Everything the models say of the members, pooled over completed data sets.
+
+    Args:
+        frames: the members with their gaps filled, at least two.
+        members: with gaps.
+        cohort: what was declared.
+    """
+    of_each = [fit_models(frame, cohort) for frame in frames]
+    models = {name: _pooled([each[name] for each in of_each]) for name in cohort.declared.models}
+    predictions = _predictions(members, cohort, models)
+    curves, no_curves = _adjusted(frames, cohort)
+    groups = cohort.declared.subgroups
+    return Fitted(
+        models=models,
+        predictions=predictions,
+        curves=curves,
+        no_curves=no_curves,
+        contrasts=pooled_contrasts(frames, members, cohort, of_each, predictions),
+        diagnostics=pooled_by(
+            lambda row: (row.model_name, row.diagnostic, row.term),
+            [diagnostics(each) for each in of_each],
+            pooled_rows.diagnostic,
+        ),
+        subgroups=pooled_subgroups(frames, members, cohort, [each[groups.model] for each in of_each] if groups else []),
+        effects=pooled_by(
+            lambda row: (row.model_name, row.covariate, row.value),
+            [effects(members, cohort, each) for each in of_each],
+            pooled_rows.effect,
+        ),
+        over_time=pooled_by(
+            lambda row: (row.model_name, row.term, row.period),
+            [over_time(each) for each in of_each],
+            pooled_rows.period,
+        ),
+    )
+
+
+def _pooled(results: Sequence[ModelResult]) -> ModelResult:
+    """One model from its fits; refused where one of the data sets refuses it."""
+    fits = []
+    for number, result in enumerate(results, start=1):
+        if result.cox is None:
+            return ModelResult(None, f"completed data set {number} of {len(results)}: {result.reason}")
+        fits.append(result.cox)
+    try:
+        fit = pooled_fit(fits)
+    except NotComputable as reason:
+        return ModelResult(None, str(reason))
+    return ModelResult(fit, "; ".join(fit.warnings) or None)
+
+
+def _predictions(members: pd.DataFrame, cohort: Cohort, models: Mapping[str, ModelResult]) -> dict[str, Predicted]:
+    names = compared_models(cohort)
+    fitted = {name: cohort.declared.models[name] for name in names if models[name].fit is not None}
+    found = predict_imputed(members, cohort, fitted)
+    return {name: found.get(name, Predicted(None, f"the model was refused: {models[name].reason}")) for name in names}
+
+
+def _adjusted(frames: Sequence[pd.DataFrame], cohort: Cohort) -> tuple[list[Curve], dict[str, str]]:
+    """Means of the curves of each data set, without intervals; none of a model one of them has none of."""
+    declared = cohort.declared.model_copy(update={"resampling": DeclaredResampling(repeats=0)})
+    of_each = [adjusted(frame, replace(cohort, declared=declared)) for frame in frames]
+    refused = {name: reason for _, reasons in of_each for name, reason in reasons.items()}
+    kept = [[curve for curve in curves if curve.model_name not in refused] for curves, _ in of_each]
+    return pooled_by(lambda curve: (curve.stratifier, curve.stratum), kept, _mean), refused
+
+
+def _mean(curves: Sequence[Curve]) -> Curve:
+    """Numbers at risk are those of the first data set."""
+    survival = np.mean([curve.points["survival"].to_numpy() for curve in curves], axis=0)
+    return replace(curves[0], points=curves[0].points.assign(survival=survival))
