@@ -180,11 +180,12 @@ _PHOTOS = text(
         score.age_at_photo_years AS age_years,
         score.face_age_years,
         score.face_survival_log_risk,
-        CASE person.gender_concept_id WHEN 8532 THEN 'female' WHEN 8507 THEN 'male' END AS sex,
+        sex.member AS sex,
         score.source AS photo_source,
         score.face_age_withheld AS withheld
     FROM fahr.face_score_unseen AS score
     LEFT JOIN cdm.person USING (person_id)
+    LEFT JOIN fahr.concept_set AS sex ON sex.concept_set = 'sex' AND sex.concept_id = person.gender_concept_id
     WHERE score.model_id = :model_id AND score.preprocessing_id = :preprocessing_id AND score.captured_on <= :night
         AND (score.face_age_years IS NOT NULL OR score.face_age_withheld)
     ORDER BY score.content_sha256, score.photo_id

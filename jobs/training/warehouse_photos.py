@@ -146,7 +146,7 @@ _PHOTOS = text(
     labelled AS (
         SELECT
             accepted.*,
-            CASE person.gender_concept_id WHEN 8532 THEN 'F' WHEN 8507 THEN 'M' END AS sex,
+            CASE sex.member WHEN 'female' THEN 'F' WHEN 'male' THEN 'M' END AS sex,
             CASE
                 WHEN opted_out.person_id IS NOT NULL THEN 'opted_out'
                 WHEN person.person_id IS NULL THEN 'unknown_patient'
@@ -158,6 +158,7 @@ _PHOTOS = text(
             coalesce(died.died_on <= followup.ends_on, false) AS died
         FROM accepted
         LEFT JOIN cdm.person AS person ON person.person_id = accepted.person_id
+        LEFT JOIN fahr.concept_set AS sex ON sex.concept_set = 'sex' AND sex.concept_id = person.gender_concept_id
         LEFT JOIN shared ON shared.content_sha256 = accepted.content_sha256
         LEFT JOIN opted_out ON opted_out.person_id = accepted.person_id
         LEFT JOIN followup ON followup.photo_id = accepted.photo_id

@@ -1,4 +1,4 @@
-"""What is declared in YAML and joined in SQL: concept sets, and whom to believe about a death. A migration writes it."""
+"""What is declared in YAML and joined in SQL: concept sets, and whom to believe about a death."""
 
 from __future__ import annotations
 

@@ -334,8 +334,8 @@ def own_cohort(tmp_path: Path) -> Path:
     [
         ("    cancer.site,", "    cancer.sight,", r"cohort\.sql:11\d fails with UndefinedColumn: column cancer\.sight"),
         ("    cancer.site,", "", r"cohort\.sql gives no column site"),
-        ("WHEN 8532 THEN 'female'", "WHEN 8532 THEN 'woman'", r"levels of sex not declared"),
-        ("    CASE birth.gender", "    1 / 0 AS wrong, CASE birth.gender", r"fails with DivisionByZero\.$"),
+        ("    sex.member AS sex", "    upper(sex.member) AS sex", r"levels of sex not declared"),
+        ("    sex.member AS sex", "    1 / 0 AS wrong, sex.member AS sex", r"fails with DivisionByZero\.$"),
         ("SELECT DISTINCT ON (session.person_id) session", "SELECT session", r"rows too many"),
         (
             "WHEN index_session.withheld THEN 'taught_the_model'",

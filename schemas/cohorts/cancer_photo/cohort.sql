@@ -1,8 +1,8 @@
 -- One row a person: people with cancer whose face was photographed and scored by the current model, as known on :night.
 --
 -- Index is the first face session within 90 days of the first radiotherapy, else the first session. Follow-up runs from
--- there to death or to the end of the observation period the index lies in (or to :night, if that comes first): censoring
--- caps the time and the event. Covariates are the last ones known on the day of the index. Null: not known; such persons
+-- there to death or to the end of the observation period the index lies in, or to a registry's last contact where that is
+-- later (or to :night, if that comes first): censoring caps the time and the event. Covariates are the last ones known on the day of the index. Null: not known; such persons
 -- are counted and left out by the job. Scores are those of networks that had not seen the person: a person who taught a
 -- network and has no out-of-fold score is left out by name (left_out).
 WITH session AS (
@@ -15,7 +15,8 @@ WITH session AS (
 radiotherapy AS (
     SELECT person_id, min(procedure_date) AS started_on
     FROM cdm.procedure_occurrence
-    WHERE procedure_concept_id = 2000000400
+    JOIN fahr.concept_set ON concept_id = procedure_concept_id
+    WHERE concept_set = 'treatment' AND member = 'radiotherapy'
     GROUP BY person_id
 ),
 index_session AS (
@@ -30,48 +31,46 @@ index_session AS (
 followup AS (
     SELECT
         index_session.person_id,
-        least(max(period.observation_period_end_date), :night) AS ends_on
+        -- Null where neither knows the person: least() would pass over it.
+        CASE
+            WHEN coalesce(max(period.observation_period_end_date), max(known.registry_followed_until)) IS NOT NULL
+            THEN least(greatest(max(period.observation_period_end_date), max(known.registry_followed_until)), :night)
+        END AS ends_on
     FROM index_session
-    JOIN cdm.observation_period AS period
+    LEFT JOIN cdm.observation_period AS period
         ON period.person_id = index_session.person_id
         AND index_session.session_on BETWEEN period.observation_period_start_date AND period.observation_period_end_date
+    LEFT JOIN fahr.follow_up AS known ON known.person_id = index_session.person_id
     GROUP BY index_session.person_id
 ),
 died AS (
-    SELECT person_id, min(death_date) AS died_on FROM cdm.death GROUP BY person_id
+    -- As hospital and registry know it together; conflicts are resolved by the declared rules.
+    SELECT person_id, died_on FROM fahr.follow_up WHERE died_on IS NOT NULL
 ),
 cancer AS (
     SELECT DISTINCT ON (index_session.person_id)
         index_session.person_id,
-        CASE condition.condition_concept_id
-            WHEN 2000000101 THEN 'breast'
-            WHEN 2000000102 THEN 'lung'
-            WHEN 2000000103 THEN 'prostate'
-            WHEN 2000000104 THEN 'colorectal'
-            WHEN 2000000105 THEN 'head_neck'
-            WHEN 2000000106 THEN 'brain'
-        END AS site
+        concept_set.member AS site
     FROM index_session
     JOIN cdm.condition_occurrence AS condition
         ON condition.person_id = index_session.person_id
         AND condition.condition_start_date <= index_session.session_on
-    WHERE condition.condition_concept_id BETWEEN 2000000101 AND 2000000106
+    JOIN fahr.concept_set
+        ON concept_set.concept_set = 'cancer_site' AND concept_set.concept_id = condition.condition_concept_id
     ORDER BY index_session.person_id, condition.condition_start_date DESC, condition.condition_concept_id
 ),
 stage_group AS (
     SELECT DISTINCT ON (index_session.person_id)
         index_session.person_id,
-        CASE measurement.value_as_concept_id
-            WHEN 2000000201 THEN 'I'
-            WHEN 2000000202 THEN 'II'
-            WHEN 2000000203 THEN 'III'
-            WHEN 2000000204 THEN 'IV'
-        END AS stage
+        value.member AS stage
     FROM index_session
     JOIN cdm.measurement
         ON measurement.person_id = index_session.person_id
         AND measurement.measurement_date <= index_session.session_on
-    WHERE measurement.measurement_concept_id = 2000000200
+    JOIN fahr.concept_set AS question
+        ON question.concept_set = 'stage_measurement' AND question.concept_id = measurement.measurement_concept_id
+    LEFT JOIN fahr.concept_set AS value
+        ON value.concept_set = 'stage' AND value.concept_id = measurement.value_as_concept_id
     ORDER BY index_session.person_id, measurement.measurement_date DESC, measurement.measurement_id
 ),
 performance AS (
@@ -82,7 +81,9 @@ performance AS (
     JOIN cdm.observation
         ON observation.person_id = index_session.person_id
         AND observation.observation_date <= index_session.session_on
-    WHERE observation.observation_concept_id = 2000000300
+    JOIN fahr.concept_set
+        ON concept_set.concept_set = 'performance_status'
+        AND concept_set.concept_id = observation.observation_concept_id
     ORDER BY index_session.person_id, observation.observation_date DESC, observation.observation_id
 ),
 birth AS (
@@ -105,11 +106,8 @@ SELECT
     END AS followup_years,
     coalesce(died.died_on <= followup.ends_on, false) AS event,
     (index_session.session_on - birth.born_on) / 365.25 AS age_years,
-    CASE birth.gender_concept_id WHEN 8532 THEN 'female' WHEN 8507 THEN 'male' END AS sex,
-    CASE birth.race_concept_id
-        WHEN 8527 THEN 'white' WHEN 8516 THEN 'black' WHEN 8515 THEN 'asian' WHEN 8557 THEN 'pacific'
-        WHEN 8657 THEN 'native' ELSE 'other_or_unknown'
-    END AS race,
+    sex.member AS sex,
+    coalesce(race.member, 'other_or_unknown') AS race,
     cancer.site,
     stage_group.stage,
     performance.ecog,
@@ -119,6 +117,8 @@ SELECT
 FROM index_session
 JOIN cancer USING (person_id)
 LEFT JOIN birth USING (person_id)
+LEFT JOIN fahr.concept_set AS sex ON sex.concept_set = 'sex' AND sex.concept_id = birth.gender_concept_id
+LEFT JOIN fahr.concept_set AS race ON race.concept_set = 'race' AND race.concept_id = birth.race_concept_id
 LEFT JOIN followup USING (person_id)
 LEFT JOIN died USING (person_id)
 LEFT JOIN stage_group USING (person_id)
