@@ -5,6 +5,9 @@ The thresholds are ours; docs/statistics.md lists them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from model.survival.design import Term
@@ -25,6 +28,40 @@ FEW_CLUSTERS = 20
 
 SMALLEST_SINGULAR_SHARE = 1e-6
 """Columns are collinear when the standardised matrix's smallest singular value is below this share of its largest."""
+
+
+COLLINEARITY_SAMPLE = 20_000
+"""Rows that are looked at first: columns that they tell apart well need no further look."""
+
+
+@dataclass(frozen=True)
+class ColumnFacts:
+    """What must be known of a column of a design before it is fitted.
+
+    Attributes:
+        mean, deviation: over the rows; the standard deviation is that of the rows themselves (divided by their number).
+        finite: whether every value is a finite number.
+        constant: whether all are the same.
+        of_events: sum of the column over the rows with the event; of a level's 0 and 1, how many have it.
+        rows: how many there are.
+    """
+
+    mean: float
+    deviation: float
+    finite: bool
+    constant: bool
+    of_events: float
+    rows: int
+
+    @classmethod
+    def of(cls, values: np.ndarray, with_event: np.ndarray) -> ColumnFacts:
+        """Of a column, (rows,); `with_event` are the numbers of the rows with the event, or a mask of them."""
+        # A value that is no finite number leaves no finite sum; few sums are infinite without one.
+        finite = bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
+        if not finite:
+            return cls(np.nan, np.nan, finite, False, np.nan, len(values))
+        constant = bool(np.ptp(values) == 0)
+        return cls(values.mean(), values.std(), finite, constant, float(values[with_event].sum()), len(values))
 
 
 def check_before_fitting(
@@ -53,19 +90,82 @@ def check_before_fitting(
             positive, entry after the end, a constant column (in every stratum), separation by a level, or collinear
             columns (within strata).
     """
-    _check_outcome(durations, events, entry, weights)
+    check_outcome(durations, events, entry, weights)
+    check_events(int(events.sum()), terms)
+    facts = [ColumnFacts.of(column, events) for column in matrix.T]
+    warnings = check_columns(facts, terms, int(events.sum()))
+    return warnings + check_collinearity((matrix - matrix.mean(axis=0)).T, terms, events, strata)
+
+
+def check_events(events: int, terms: tuple[Term, ...]) -> None:
+    """See that there is something to estimate, and enough events to estimate it from.
+
+    Raises:
+        FitRefused: no term, or too few events for the terms.
+    """
     if not terms:
         raise FitRefused("no covariate varies")
-    _check_events_per_term(int(events.sum()), len(terms))
-    _check_columns(matrix, terms, events)
-    warnings = _warnings(matrix, terms, int(events.sum()))
-    if strata is None or not strata.any():
-        _check_collinearity(matrix - matrix.mean(axis=0), terms)
-    else:
-        _check_collinearity(_within(matrix, terms, strata), terms)
-        without = int((np.bincount(strata, weights=events) == 0).sum())
-        warnings += [f"no events in {without} of the {int(strata.max()) + 1} strata"] if without else []
+    if events < FEWEST_EVENTS_PER_TERM * len(terms):
+        raise FitRefused(f"{events} events for {len(terms)} terms: fewer than {FEWEST_EVENTS_PER_TERM} events a term")
+
+
+def check_columns(facts: Sequence[ColumnFacts], terms: tuple[Term, ...], events: int) -> list[str]:
+    """Refuse columns that no coefficient can be estimated for, and return warnings about sparse ones.
+
+    Args:
+        facts: of each term's column.
+        terms: whose they are.
+        events: how many rows have one.
+
+    Raises:
+        FitRefused: missing or infinite values, a constant column, or separation by a level.
+    """
+    for column, term in zip(facts, terms, strict=True):
+        if not column.finite:
+            raise FitRefused(f"{term.name} has missing or infinite values")
+        if column.constant:
+            raise FitRefused(f"{term.name} is the same for everyone")
+        if term.level is not None and column.of_events == 0:
+            raise FitRefused(f"separation: no events among the {_persons(column)} persons with {term.name}")
+    for covariate in {term.covariate: None for term in terms if term.level is not None}:
+        of_covariate = [index for index, term in enumerate(terms) if term.covariate == covariate]
+        # Nobody has two levels: who has the event and none of them has the reference.
+        if events - sum(facts[index].of_events for index in of_covariate) == 0:
+            level = terms[of_covariate[0]].reference_level
+            raise FitRefused(f"separation: no events among the persons with the reference level {covariate}={level}")
+    warnings = []
+    if events < SPARSE_EVENTS_PER_TERM * len(terms):
+        warnings.append(f"{events} events for {len(terms)} terms: fewer than {SPARSE_EVENTS_PER_TERM} events a term")
+    for column, term in zip(facts, terms, strict=True):
+        if term.level is not None and (persons := _persons(column)) < SPARSE_LEVEL_PERSONS:
+            warnings.append(f"only {persons} persons with {term.name}")
     return warnings
+
+
+def check_collinearity(
+    centred: np.ndarray, terms: tuple[Term, ...], events: np.ndarray, strata: np.ndarray | None
+) -> list[str]:
+    """Refuse columns that determine each other (within strata), and return a warning about strata without events.
+
+    Args:
+        centred: columns less their means, (terms, rows).
+        terms: meaning of the columns.
+        events: of the rows, (rows,).
+        strata: number of each row's stratum from 0 on, (rows,); None: there is one.
+
+    Raises:
+        FitRefused: a column is constant in every stratum, or columns are collinear.
+    """
+    if strata is None or not strata.any():
+        _check_collinearity(centred, terms)
+        return []
+    _check_collinearity(_within(centred, terms, strata), terms)
+    without = int((np.bincount(strata, weights=events) == 0).sum())
+    return [f"no events in {without} of the {int(strata.max()) + 1} strata"] if without else []
+
+
+def _persons(column: ColumnFacts) -> int:
+    return round(column.mean * column.rows)
 
 
 def check_clusters(clusters: int, terms: int) -> list[str]:
@@ -79,9 +179,16 @@ def check_clusters(clusters: int, terms: int) -> list[str]:
     return [f"only {clusters} clusters: robust standard errors are too small"] if clusters < FEW_CLUSTERS else []
 
 
-def _check_outcome(
+def check_outcome(
     durations: np.ndarray, events: np.ndarray, entry: np.ndarray | None, weights: np.ndarray | None
 ) -> None:
+    """See that follow-up makes sense, and that there are events.
+
+    Args: as `check_before_fitting`.
+
+    Raises:
+        FitRefused: no persons, no events, follow-up or weights that are not positive, or entry after the end.
+    """
     if len(durations) == 0:
         raise FitRefused("no persons")
     if not (np.isfinite(durations).all() and (durations > 0).all()):
@@ -94,56 +201,28 @@ def _check_outcome(
         raise FitRefused("no events")
 
 
-def _check_events_per_term(events: int, terms: int) -> None:
-    if events < FEWEST_EVENTS_PER_TERM * terms:
-        raise FitRefused(f"{events} events for {terms} terms: fewer than {FEWEST_EVENTS_PER_TERM} events a term")
-
-
-def _check_columns(matrix: np.ndarray, terms: tuple[Term, ...], events: np.ndarray) -> None:
-    for column, term in zip(matrix.T, terms, strict=True):
-        if not np.isfinite(column).all():
-            raise FitRefused(f"{term.name} has missing or infinite values")
-        if np.ptp(column) == 0:
-            raise FitRefused(f"{term.name} is the same for everyone")
-        if term.level is None:
-            continue
-        has_level = column == 1
-        if not events[has_level].any():
-            raise FitRefused(f"separation: no events among the {int(has_level.sum())} persons with {term.name}")
-    for covariate in {term.covariate: None for term in terms if term.level is not None}:
-        of_covariate = [index for index, term in enumerate(terms) if term.covariate == covariate]
-        reference = matrix[:, of_covariate].sum(axis=1) == 0
-        if not events[reference].any():
-            level = terms[of_covariate[0]].reference_level
-            raise FitRefused(f"separation: no events among the persons with the reference level {covariate}={level}")
-
-
-def _within(matrix: np.ndarray, terms: tuple[Term, ...], strata: np.ndarray) -> np.ndarray:
+def _within(centred: np.ndarray, terms: tuple[Term, ...], strata: np.ndarray) -> np.ndarray:
     """The columns less their means in each stratum, which is all that a stratified likelihood sees of them."""
     persons = np.bincount(strata)
-    within = np.empty_like(matrix)
-    for index, (column, term) in enumerate(zip(matrix.T, terms, strict=True)):
-        within[:, index] = column - (np.bincount(strata, weights=column) / persons)[strata]
-        if np.abs(within[:, index]).max() <= SMALLEST_SINGULAR_SHARE * column.std():
+    within = np.empty_like(centred)
+    for index, (column, term) in enumerate(zip(centred, terms, strict=True)):
+        within[index] = column - (np.bincount(strata, weights=column) / persons)[strata]
+        if np.abs(within[index]).max() <= SMALLEST_SINGULAR_SHARE * column.std():
             raise FitRefused(f"{term.name} is the same for everyone within each stratum")
     return within
 
 
 def _check_collinearity(centred: np.ndarray, terms: tuple[Term, ...]) -> None:
+    rows = centred.shape[1]
+    lengths = np.sqrt([column @ column for column in centred])
+    some = centred[:, :: max(1, rows // COLLINEARITY_SAMPLE)]
+    # What some rows tell apart, all of them do: further rows add to the eigenvalues, and none exceeds the terms.
+    products = weighted_products(some, np.ones(some.shape[1])) / np.outer(lengths, lengths)
+    if np.linalg.eigvalsh(products)[0] >= SMALLEST_SINGULAR_SHARE * len(terms):
+        return
     # The eigenvalues of the correlations are the squared singular values of the standardised columns.
-    products = weighted_products(centred.T, np.ones(len(centred)))
-    lengths = np.sqrt(np.diag(products))
-    squared, vectors = np.linalg.eigh(products / np.outer(lengths, lengths))
+    products = weighted_products(centred, np.ones(rows)) / np.outer(lengths, lengths)
+    squared, vectors = np.linalg.eigh(products)
     if squared[0] < SMALLEST_SINGULAR_SHARE**2 * squared[-1]:
         involved = [term.name for term, weight in zip(terms, vectors[:, 0], strict=True) if abs(weight) > 0.1]
         raise FitRefused(f"collinear: {', '.join(involved)} determine each other")
-
-
-def _warnings(matrix: np.ndarray, terms: tuple[Term, ...], events: int) -> list[str]:
-    warnings = []
-    if events < SPARSE_EVENTS_PER_TERM * len(terms):
-        warnings.append(f"{events} events for {len(terms)} terms: fewer than {SPARSE_EVENTS_PER_TERM} events a term")
-    for column, term in zip(matrix.T, terms, strict=True):
-        if term.level is not None and (persons := int(column.sum())) < SPARSE_LEVEL_PERSONS:
-            warnings.append(f"only {persons} persons with {term.name}")
-    return warnings

@@ -14,16 +14,17 @@ import numpy as np
 import pandas as pd
 
 from model.survival.baseline import Baseline, Estimator, baselines
-from model.survival.checks import check_before_fitting, check_clusters
+from model.survival.checks import check_clusters, check_collinearity, check_columns, check_events
 from model.survival.coefficients import Coefficient, check_maximum, wald_coefficient
 from model.survival.design import Covariate, Design, Interaction
 from model.survival.errors import FitRefused
 from model.survival.estimation import NO_CONVERGENCE, estimate
 from model.survival.fitted_concordance import fitted_concordance
 from model.survival.partial_likelihood import EfronSums, PartialLikelihood
+from model.survival.prepared import followed, sorted_columns, standardised
 from model.survival.proportional_hazards import proportional_hazards
 from model.survival.residuals import dfbeta, robust_covariance
-from model.survival.risk_sets import Floats, Integers, Outcome, RiskSets
+from model.survival.risk_sets import Floats, Integers, Outcome
 from model.survival.strata import Strata
 
 TIES = "efron"
@@ -162,39 +163,24 @@ def fit_cox(
         quick: find the maximum by our own Newton's method whatever the size: for refits by the hundred.
 
     Raises:
-        FitRefused: the data cannot support the model (`check_before_fitting`), or the likelihood has no maximum.
+        FitRefused: the data cannot support the model (`model.survival.checks`), or the likelihood has no maximum.
     """
     if len(frame) == 0:
         raise FitRefused("no persons")
-    found_strata = Strata.of(frame, strata)
-    outcome = Outcome(
-        durations=frame[duration].to_numpy(dtype=float),
-        events=frame[event].to_numpy(dtype=bool),
-        strata=found_strata.numbers(frame),
-        weights=np.ones(len(frame)) if weights is None else frame[weights].to_numpy(dtype=float),
-        entry=None if entry is None else frame[entry].to_numpy(dtype=float),
-    )
+    follow_up = followed(frame, duration=duration, event=event, entry=entry, strata=strata, weights=weights)
+    outcome, risk_sets = follow_up.outcome, follow_up.risk_sets
     design = Design(frame, covariates, interactions)
-    matrix = design.matrix(frame)
-    doubts = check_before_fitting(
-        matrix,
-        design.terms,
-        outcome.durations,
-        outcome.events,
-        entry=outcome.entry,
-        weights=outcome.weights,
-        strata=outcome.strata,
-    )
+    check_events(len(risk_sets.dead), design.terms)
+    columns = sorted_columns(design, frame, follow_up)
+    doubts = check_columns([column.facts for column in columns], design.terms, len(risk_sets.dead))
+    matrix, centre, spread = standardised(columns)
+    doubts += check_collinearity(matrix, design.terms, risk_sets.dies, risk_sets.stratum)
     doubts += [f"nobody has {level}" for level in design.absent_levels]
     clusters = None if cluster is None else _clusters(frame, cluster)
     if clusters is not None:
         doubts += check_clusters(int(clusters.max()) + 1, len(design.terms))
 
-    # Standardised, so that neither the unit nor the origin of a column costs digits.
-    centre, spread = matrix.mean(axis=0), matrix.std(axis=0)
-    columns = ((matrix - centre) / spread).T
-    likelihood = PartialLikelihood(columns, RiskSets(outcome))
-    sums = estimate(columns, outcome, likelihood, quick=quick)
+    sums = estimate(PartialLikelihood.of_sorted(matrix, risk_sets), follow_up, quick=quick)
     naive = _inverse(sums.information)
     robust = cluster is not None or bool((outcome.weights % 1 != 0).any())
     covariance = robust_covariance(dfbeta(sums, naive), clusters) if robust else naive
@@ -204,8 +190,6 @@ def fit_cox(
     check_maximum(beta, errors, standardised_errors, design.terms)
 
     units = np.outer(spread, spread)
-    longest = np.zeros(len(found_strata.values))
-    np.maximum.at(longest, outcome.strata, outcome.durations)
     return CoxFit(
         coefficients=tuple(
             wald_coefficient(term, float(b), float(e)) for term, b, e in zip(design.terms, beta, errors, strict=True)
@@ -214,7 +198,7 @@ def fit_cox(
         rows=len(frame),
         events=int(outcome.events.sum()),
         log_likelihood=sums.log_likelihood,
-        null_log_likelihood=likelihood.at(np.zeros(len(beta))).log_likelihood,
+        null_log_likelihood=follow_up.null_log_likelihood,
         aic=-2 * sums.log_likelihood + 2 * len(beta),
         warnings=tuple(doubts),
         design=design,
@@ -224,7 +208,7 @@ def fit_cox(
         naive_covariance=naive / units,
         robust=robust,
         strata=strata,
-        baselines=baselines(sums, found_strata.values, longest),
+        baselines=baselines(sums, follow_up.strata.values, follow_up.longest),
         outcome=outcome,
         sums=sums,
         spread=spread,

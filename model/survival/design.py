@@ -16,12 +16,11 @@ from model.survival.covariates import (
     Covariate,
     Interaction,
     Term,
-    cut_level_of,
     cut_levels,
-    quarter_of,
     quartile_cuts,
 )
 from model.survival.errors import FitRefused
+from model.survival.sharing import remembered
 from model.survival.spline import place_knots, spline_columns
 
 
@@ -37,7 +36,14 @@ class Learnt:
 
 
 class Design:
-    """The columns of a model, learnt from one frame."""
+    """The columns of a model, learnt from one frame.
+
+    Attributes:
+        covariates, interactions: of the model.
+        learnt: the covariates with what the frame taught about them.
+        terms: meaning of the columns: those of the covariates, then those of the interactions.
+        products: which two of the covariates' columns each interaction term is the product of.
+    """
 
     def __init__(
         self, frame: pd.DataFrame, covariates: tuple[Covariate, ...], interactions: tuple[Interaction, ...] = ()
@@ -53,7 +59,7 @@ class Design:
             FitRefused: a column holds missing or infinite values, nobody has the reference level, or a covariate's
                 declaration does not fit its column.
         """
-        self._arrange(tuple(_learn(frame, covariate) for covariate in covariates), interactions)
+        self._arrange(tuple(_learnt(frame, covariate) for covariate in covariates), interactions)
 
     @classmethod
     def of_learnt(cls, learnt: tuple[Learnt, ...], interactions: tuple[Interaction, ...]) -> Design:
@@ -69,14 +75,14 @@ class Design:
         if unknown:
             raise ValueError(f"an interaction of {sorted(unknown)[0]}, which is no covariate of the model")
         main = [term for each in learnt for term in _terms(each)]
-        self._products = [
+        self.products = [
             (main.index(one), main.index(other))
             for first, second in interactions
             for one in main
             for other in main
             if (one.covariate, other.covariate) == (first, second)
         ]
-        self.terms: tuple[Term, ...] = (*main, *(_product(main[one], main[other]) for one, other in self._products))
+        self.terms: tuple[Term, ...] = (*main, *(_product(main[one], main[other]) for one, other in self.products))
 
     @property
     def absent_levels(self) -> tuple[str, ...]:
@@ -94,8 +100,8 @@ class Design:
         Raises:
             FitRefused: a person has a level that the design was not learnt with.
         """
-        columns = [column for learnt in self.learnt for column in _columns(learnt, frame)]
-        columns += [columns[one] * columns[other] for one, other in self._products]
+        columns = [column for learnt in self.learnt for column in encoded(learnt, frame)]
+        columns += [columns[one] * columns[other] for one, other in self.products]
         return np.array(columns).T if columns else np.empty((len(frame), 0))
 
     def columns_of(self, name: str, values: np.ndarray) -> np.ndarray:
@@ -105,7 +111,7 @@ class Design:
             FitRefused: as `matrix`.
         """
         (learnt,) = (each for each in self.learnt if each.covariate.name == name)
-        return np.column_stack(_columns(learnt, pd.DataFrame({learnt.covariate.column: values})))
+        return np.column_stack(encoded(learnt, pd.DataFrame({learnt.covariate.column: values})))
 
 
 def _declared_levels(covariate: Covariate) -> tuple[str, ...]:
@@ -137,6 +143,15 @@ def _numbers(frame: pd.DataFrame, covariate: Covariate) -> np.ndarray:
     return np.sqrt(values)
 
 
+def source_of(covariate: Covariate, frame: pd.DataFrame) -> np.ndarray:
+    """The column of the frame a covariate is read from, as it stands there; (persons,)."""
+    return frame[covariate.column].to_numpy()
+
+
+def _learnt(frame: pd.DataFrame, covariate: Covariate) -> Learnt:
+    return remembered(("learnt", covariate), (source_of(covariate, frame),), lambda: _learn(frame, covariate))
+
+
 def _learn(frame: pd.DataFrame, covariate: Covariate) -> Learnt:
     if covariate.kind in ("continuous", "spline"):
         values = _numbers(frame, covariate)
@@ -149,11 +164,13 @@ def _learn(frame: pd.DataFrame, covariate: Covariate) -> Learnt:
     if covariate.transform is not None:
         raise FitRefused(f"{covariate.name} is cut into levels, which a transform does not change")
     cuts = _cuts(frame, covariate)
-    present = set(_levels(covariate, cuts, frame))
+    declared = _declared_levels(covariate)
+    found = np.unique(_codes(covariate, declared, cuts, frame))
+    present = {declared[code] for code in found if code >= 0}
     reference = _reference(covariate)
     if reference not in present:
         raise FitRefused(f"nobody has the reference level {covariate.name}={reference}")
-    levels = tuple(level for level in _declared_levels(covariate) if level in present and level != reference)
+    levels = tuple(level for level in declared if level in present and level != reference)
     return Learnt(covariate, cuts=cuts, levels=levels)
 
 
@@ -174,12 +191,15 @@ def _cuts(frame: pd.DataFrame, covariate: Covariate) -> tuple[float, ...]:
     return covariate.cuts
 
 
-def _levels(covariate: Covariate, cuts: tuple[float, ...], frame: pd.DataFrame) -> np.ndarray:
-    if covariate.kind == "cut":
-        return cut_level_of(_numbers(frame, covariate), cuts)
-    if covariate.kind == "quartile":
-        return quarter_of(_numbers(frame, covariate), cuts) if cuts else np.empty(0, dtype=object)
-    return frame[covariate.column].to_numpy(dtype=object)
+def _codes(covariate: Covariate, levels: tuple[str, ...], cuts: tuple[float, ...], frame: pd.DataFrame) -> np.ndarray:
+    """Which of `levels` each person has, by its place; -1 where it is none of them; (persons,)."""
+    if covariate.kind == "categorical":
+        return np.asarray(pd.Index(levels).get_indexer(frame[covariate.column].to_numpy(dtype=object)))
+    if covariate.kind == "quartile" and not cuts:
+        return np.empty(0, dtype=np.int64)
+    between = np.searchsorted(np.asarray(cuts), _numbers(frame, covariate), side="left")
+    names = QUARTERS if covariate.kind == "quartile" else cut_levels(cuts)
+    return np.array([levels.index(name) if name in levels else -1 for name in names])[between]
 
 
 def _terms(learnt: Learnt) -> list[Term]:
@@ -227,14 +247,23 @@ def _product(one: Term, other: Term) -> Term:
     )
 
 
-def _columns(learnt: Learnt, frame: pd.DataFrame) -> list[np.ndarray]:
+def encoded(learnt: Learnt, frame: pd.DataFrame) -> list[np.ndarray]:
+    """The columns of one covariate, (persons,) each, one a term.
+
+    Raises:
+        FitRefused: values that are no numbers, or a level that the design was not learnt with.
+    """
     covariate = learnt.covariate
     if covariate.kind == "continuous":
         return [_numbers(frame, covariate) / learnt.scale]
     if covariate.kind == "spline":
         return [column / learnt.scale for column in spline_columns(_numbers(frame, covariate), learnt.knots)]
-    levels = _levels(covariate, learnt.cuts, frame)
-    unseen = sorted(set(levels) - {_reference(covariate), *learnt.levels}, key=str)
+    declared = _declared_levels(covariate)
+    known = {_reference(covariate), *learnt.levels}
+    codes = _codes(covariate, declared, learnt.cuts, frame)
+    unseen = {declared[code] if code >= 0 else None for code in np.unique(codes)} - known
     if unseen:
-        raise FitRefused(f"no person of the fit has {covariate.name}={unseen[0]}")
-    return [(levels == level).astype(float) for level in learnt.levels]
+        own = frame[covariate.column][codes < 0] if None in unseen else []
+        told = sorted(({*unseen} - {None}) | {str(value) for value in own}, key=str)[0]
+        raise FitRefused(f"no person of the fit has {covariate.name}={told}")
+    return [(codes == declared.index(level)).astype(float) for level in learnt.levels]

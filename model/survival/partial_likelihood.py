@@ -34,9 +34,23 @@ class PartialLikelihood:
         self.columns = np.take(columns, risk_sets.order, axis=1)
         self.risk_sets = risk_sets
 
+    @classmethod
+    def of_sorted(cls, columns: Floats, risk_sets: RiskSets) -> PartialLikelihood:
+        """Of columns that are in the order of the risk sets already, (terms, sorted rows)."""
+        likelihood = cls.__new__(cls)
+        likelihood.columns, likelihood.risk_sets = columns, risk_sets
+        return likelihood
+
+    @cached_property
+    def of_deaths(self) -> Floats:
+        """Weighted sum of the columns over all deaths, (terms,)."""
+        dead = self.risk_sets.dead
+        total: Floats = np.take(self.columns, dead, axis=1) @ self.risk_sets.weights[dead]
+        return total
+
     def at(self, beta: Floats) -> EfronSums:
         """Everything at the coefficients `beta`, (terms,)."""
-        return EfronSums(self.columns, self.risk_sets, beta)
+        return EfronSums(self, beta)
 
 
 class EfronSums:
@@ -52,15 +66,15 @@ class EfronSums:
         denominators: of the slots, (slots,).
     """
 
-    def __init__(self, columns: Floats, risk_sets: RiskSets, beta: Floats) -> None:
+    def __init__(self, likelihood: PartialLikelihood, beta: Floats) -> None:
         """Sum over risk sets.
 
         Args:
-            columns: design, (terms, sorted rows).
-            risk_sets: of the rows.
+            likelihood: whose columns and risk sets these are.
             beta: (terms,).
         """
-        self.columns, self.risk_sets, self.beta = columns, risk_sets, beta
+        columns, risk_sets = likelihood.columns, likelihood.risk_sets
+        self.columns, self.risk_sets, self.beta, self._likelihood = columns, risk_sets, beta, likelihood
         self.eta = eta = beta @ columns
         # Within a stratum the likelihood does not change when all predictors move: the largest becomes 0.
         considered = np.where(risk_sets.ever_at_risk, eta, -np.inf)
@@ -92,8 +106,12 @@ class EfronSums:
     @cached_property
     def score(self) -> Floats:
         """Gradient of the log-likelihood, (terms,)."""
-        gradient: Floats = self.columns @ (self.risk_sets.weights * self.risk_sets.dies - self.theta * self.hazard)
-        return gradient
+        if not self.risk_sets.is_grouped:
+            gradient: Floats = self.columns @ (self.risk_sets.weights * self.risk_sets.dies - self.theta * self.hazard)
+            return gradient
+        own, of_deaths = self._products
+        exposed = self.risk_sets.sum_up_to_moments(self.increments)
+        return np.asarray(self._likelihood.of_deaths - exposed @ own[:, 0, 1:] + self._left @ of_deaths[:, 0, 1:])
 
     @cached_property
     def information(self) -> Floats:
@@ -107,8 +125,14 @@ class EfronSums:
             moment_weights: of any sign, (moments,), or one for all.
         """
         risk_sets, tied = self.risk_sets, self.risk_sets.tied_moments
-        hazard = self.hazard if isinstance(moment_weights, float) else self._hazard(moment_weights)
-        second = weighted_products(self.columns, self.theta * hazard)
+        if risk_sets.is_grouped:
+            own, of_deaths = self._products
+            exposed = risk_sets.sum_up_to_moments(self.increments * moment_weights)
+            second = np.tensordot(exposed, own, 1) - np.tensordot(self._left * moment_weights, of_deaths, 1)
+            second = second[1:, 1:]
+        else:
+            hazard = self.hazard if isinstance(moment_weights, float) else self._hazard(moment_weights)
+            second = weighted_products(self.columns, self.theta * hazard)
         second -= weighted_products(self._means, risk_sets.weighted_deaths * moment_weights)
         if len(tied):
             crossed = (self._means[:, tied] * (self._left * moment_weights)[tied]) @ self._excess.T
@@ -143,15 +167,37 @@ class EfronSums:
     # set and e = D1 - D mu the excess of its deaths over that mean. Sums over slots are then sums over moments.
 
     @cached_property
+    def _products(self) -> tuple[Floats, Floats]:
+        """Sum over the own rows of each moment, and over its deaths, of theta z z' with z = (1, columns).
+
+        (moments, terms + 1, terms + 1) each. A row is read once for all that its moment needs of it; the first row of
+        such a matrix holds the sums of theta and of theta x.
+        """
+        risk_sets, theta, terms = self.risk_sets, self.theta, len(self.columns)
+        of_deaths = np.empty((len(risk_sets.times), terms + 1, terms + 1))
+        own = np.empty_like(of_deaths)
+        bounds = zip(risk_sets.segment_starts, risk_sets.deaths, risk_sets.segment_ends, strict=True)
+        for moment, (start, deaths, end) in enumerate(bounds):
+            _products_of(self.columns, theta, start, start + deaths, out=of_deaths[moment])
+            _products_of(self.columns, theta, start + deaths, end, out=own[moment])
+        own += of_deaths
+        return own, of_deaths
+
+    @cached_property
     def _means(self) -> Floats:
         """mu, (terms, moments)."""
+        if self.risk_sets.is_grouped:
+            return np.asarray(self.risk_sets.sum_from_moments(self._products[0][:, 0, 1:]).T / self.at_risk)
         return self.risk_sets.sum_at_risk(self.columns * self.theta) / self.at_risk
 
     @cached_property
     def _excess(self) -> Floats:
         """e of the moments with several deaths, (terms, tied moments)."""
         risk_sets = self.risk_sets
-        of_deaths = risk_sets.sum_of_ties(self.columns, self.theta)
+        if risk_sets.is_grouped:
+            of_deaths = self._products[1][risk_sets.tied_moments, 0, 1:].T
+        else:
+            of_deaths = risk_sets.sum_of_ties(self.columns, self.theta)
         return of_deaths - self._means[:, risk_sets.tied_moments] * self._dying[risk_sets.tied_moments]
 
     @cached_property
@@ -180,6 +226,15 @@ class EfronSums:
         if len(risk_sets.tied_moments):
             hazard[risk_sets.dead] -= (self._left * moment_weights)[risk_sets.moment_of_death]
         return hazard
+
+
+def _products_of(columns: Floats, theta: Floats, start: int, end: int, out: Floats) -> None:
+    """Of the rows from `start` to `end`: sums of theta, theta x and theta x x'; (terms + 1, terms + 1), symmetric."""
+    block, weight = columns[:, start:end], theta[start:end]
+    weighted = block * weight
+    np.matmul(weighted, block.T, out=out[1:, 1:])
+    out[0, 0] = weight.sum()
+    out[0, 1:] = out[1:, 0] = weighted.sum(axis=1)
 
 
 def weighted_products(columns: Floats, weights: Floats) -> Floats:

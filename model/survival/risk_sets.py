@@ -1,6 +1,6 @@
 """Who is at risk when: the bookkeeping of a partial likelihood, done once for a data set and used at every step.
 
-Rows are sorted by stratum and end of follow-up. A *moment* is a time at which somebody of a stratum has the event, and
+Rows are sorted by stratum and end of follow-up, those with the event first. A *moment* is a time at which somebody of a stratum has the event, and
 a row is at risk at the moments of its stratum in (entry, end]. Efron's ties (1977) let the d deaths of a moment happen
 one after the other, in all orders at once: a *slot* is one of those d turns, before which a share l/d of the deaths'
 risk, l = 0 .. d - 1, has left the risk set. Every sum over risk sets is a cumulative sum: O(rows), whatever the ties.
@@ -19,6 +19,10 @@ Integers = NDArray[np.int64]
 
 FEW_MOMENTS = 8
 """With fewer moments than an eighth of the rows, summing between them first is the quicker way."""
+
+
+ROWS_A_MOMENT = 32
+"""With so many rows a moment on average, products are summed moment by moment (days of follow-up of many persons)."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ class RiskSets:
         slot_moment, slot_share, slot_weight: of the slots, of which there are as many as deaths, (slots,).
             `slot_share` is l/d; the weight is the mean weight of the moment's deaths.
         tied_moments: those with several deaths.
+        segment_starts, segment_ends: of each moment, its own rows: those that are at risk at it and at no later one of
+            their stratum, the deaths first, (moments,).
     """
 
     def __init__(self, outcome: Outcome) -> None:
@@ -76,7 +82,8 @@ class RiskSets:
         Args:
             outcome: at least one event.
         """
-        self.order = np.lexsort((outcome.durations, outcome.strata))
+        # Of those whose follow-up ends at one time, who has the event comes first.
+        self.order = np.lexsort((~outcome.events, outcome.durations, outcome.strata))
         self.stratum = outcome.strata[self.order]
         self.weights = outcome.weights[self.order]
         self.dies = outcome.events[self.order]
@@ -135,6 +142,12 @@ class RiskSets:
             spans.append(_Span(rows, moments, late))
         self._spans = tuple(spans)
         self._late_rows = np.concatenate(late_rows) if counted else np.empty(0, dtype=np.int64)
+        # A moment's own rows are at risk at it and at those before, but at none after it; its deaths come first.
+        self.segment_starts = self._first_row
+        self.segment_ends = np.append(self._first_row[1:], len(durations))
+        self.segment_ends[moment_bounds[1:][np.diff(moment_bounds) > 0] - 1] = row_bounds[1:][
+            np.diff(moment_bounds) > 0
+        ]
         self.ever_at_risk = self._leaves > self._enters
 
     def sum_at_risk(self, values: Floats) -> Floats:
@@ -146,6 +159,25 @@ class RiskSets:
             if span.late.stop > span.late.start:
                 late = values[..., self._late_rows[span.late]]
                 total[..., span.moments] -= _tail_sums(late, self._first_late[span.moments])
+        return total
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether so many rows share a moment that sums of products are best taken moment by moment."""
+        return len(self._late_rows) == 0 and len(self.times) * ROWS_A_MOMENT <= len(self.order)
+
+    def sum_from_moments(self, values: Floats) -> Floats:
+        """Sum of what moments' own rows add up to over a moment and all later ones of its stratum; (moments, ...)."""
+        total = np.empty_like(values)
+        for span in self._spans:
+            np.cumsum(values[span.moments][::-1], axis=0, out=total[span.moments][::-1])
+        return total
+
+    def sum_up_to_moments(self, increments: Floats) -> Floats:
+        """Sum of a value of moments over a moment and all earlier ones of its stratum; (moments,)."""
+        total = np.empty_like(increments)
+        for span in self._spans:
+            np.cumsum(increments[span.moments], out=total[span.moments])
         return total
 
     def sum_of_deaths(self, values: Floats) -> Floats:

@@ -1,0 +1,150 @@
+"""A frame made ready for a Cox fit: who is at risk when, and the design's columns in that order, described.
+
+Sorting and encoding are most of the work before a fit, and the same for all models of the same persons: both are
+remembered within `sharing()`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from model.survival.checks import ColumnFacts, check_outcome
+from model.survival.design import Design, Learnt, encoded, source_of
+from model.survival.partial_likelihood import PartialLikelihood
+from model.survival.risk_sets import Floats, Outcome, RiskSets
+from model.survival.sharing import remembered
+from model.survival.strata import Strata
+
+SAMPLE = 20_000
+"""Rows of the sample that a fit to very many starts from (ours)."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """The follow-up of a frame's rows: as given, and as risk sets.
+
+    Attributes:
+        outcome: in the order of the frame.
+        strata: what the rows are stratified by.
+    """
+
+    outcome: Outcome
+    strata: Strata
+
+    @cached_property
+    def risk_sets(self) -> RiskSets:
+        """Who is at risk when; its `order` says which row of the frame each sorted row is."""
+        return RiskSets(self.outcome)
+
+    @cached_property
+    def null_log_likelihood(self) -> float:
+        """Partial log-likelihood of a model that tells nobody from anybody."""
+        nothing = PartialLikelihood.of_sorted(np.zeros((0, len(self.risk_sets.order))), self.risk_sets)
+        return nothing.at(np.zeros(0)).log_likelihood
+
+    @cached_property
+    def longest(self) -> Floats:
+        """Longest follow-up of each stratum, years, (strata,)."""
+        longest = np.zeros(len(self.strata.values))
+        np.maximum.at(longest, self.outcome.strata, self.outcome.durations)
+        return longest
+
+    @cached_property
+    def sample(self) -> tuple[slice, RiskSets] | None:
+        """Every so-manieth sorted row and their risk sets; None where the rows are few, or none of those dies."""
+        step = len(self.risk_sets.order) // SAMPLE
+        if step < 5:
+            return None
+        rows = slice(step // 2, None, step)
+        outcome, order = self.outcome, self.risk_sets.order[rows]
+        if not outcome.events[order].any():
+            return None
+        _, strata = np.unique(outcome.strata[order], return_inverse=True)
+        entry = None if outcome.entry is None else outcome.entry[order]
+        own = Outcome(outcome.durations[order], outcome.events[order], strata, outcome.weights[order], entry)
+        sets = RiskSets(own)
+        return rows, sets
+
+
+def followed(
+    frame: pd.DataFrame, *, duration: str, event: str, entry: str | None, strata: tuple[str, ...], weights: str | None
+) -> Followed:
+    """Take the follow-up from a frame, and see that it makes sense.
+
+    Args: columns of `frame`, as `fit_cox` takes them.
+
+    Raises:
+        FitRefused: it does not (`check_outcome`), or a stratum is missing.
+    """
+    asked = [duration, event, entry, weights, *strata]
+    columns = tuple(None if name is None else frame[name].to_numpy() for name in asked)
+
+    def taken() -> Followed:
+        found = Strata.of(frame, strata)
+        outcome = Outcome(
+            durations=frame[duration].to_numpy(dtype=float),
+            events=frame[event].to_numpy(dtype=bool),
+            strata=found.numbers(frame),
+            weights=np.ones(len(frame)) if weights is None else frame[weights].to_numpy(dtype=float),
+            entry=None if entry is None else frame[entry].to_numpy(dtype=float),
+        )
+        check_outcome(outcome.durations, outcome.events, outcome.entry, outcome.weights)
+        return Followed(outcome, found)
+
+    return remembered("followed", columns, taken)
+
+
+@dataclass(frozen=True)
+class SortedColumn:
+    """One column of a design in the order of the risk sets, (rows,), and what must be known of it."""
+
+    values: Floats
+    facts: ColumnFacts
+
+    @classmethod
+    def of(cls, values: Floats, risk_sets: RiskSets) -> SortedColumn:
+        """Describe a sorted column."""
+        return cls(values, ColumnFacts.of(values, risk_sets.dead))
+
+
+def sorted_columns(design: Design, frame: pd.DataFrame, follow_up: Followed) -> list[SortedColumn]:
+    """The columns of a design, one a term.
+
+    Raises:
+        FitRefused: as `Design.matrix`.
+    """
+    risk_sets = follow_up.risk_sets
+    main = [column for learnt in design.learnt for column in _columns_of(learnt, frame, risk_sets)]
+    products = [
+        SortedColumn.of(main[one].values * main[other].values, risk_sets) for one, other in design.products
+    ]
+    return main + products
+
+
+def standardised(columns: list[SortedColumn]) -> tuple[Floats, Floats, Floats]:
+    """The columns less their means, over their standard deviations: neither unit nor origin may cost digits.
+
+    Returns:
+        (terms, sorted rows), means (terms,), standard deviations (terms,).
+    """
+    centre = np.array([column.facts.mean for column in columns])
+    spread = np.array([column.facts.deviation for column in columns])
+    matrix = np.empty((len(columns), len(columns[0].values)))
+    for row, column in enumerate(columns):
+        np.subtract(column.values, centre[row], out=matrix[row])
+        matrix[row] /= spread[row]
+    return matrix, centre, spread
+
+
+def _columns_of(learnt: Learnt, frame: pd.DataFrame, risk_sets: RiskSets) -> list[SortedColumn]:
+    def taken() -> list[SortedColumn]:
+        return [SortedColumn.of(np.take(column, risk_sets.order), risk_sets) for column in encoded(learnt, frame)]
+
+    source: NDArray[Any] = source_of(learnt.covariate, frame)
+    return remembered(("columns", learnt), (source, risk_sets.order), taken)
