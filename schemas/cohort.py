@@ -32,7 +32,7 @@ LEFT_OUT = "left_out"
 SEEN_SCORES = re.compile(r"\bfahr\.(face_score|session_score|face_aging_rate)(_v\d+)?\b", re.IGNORECASE)
 """Relations a cohort may not read: they hold scores of people who taught the model."""
 
-SCORES = re.compile(r"\bfahr\.", re.IGNORECASE)
+SCORES = re.compile(r"\bfahr\.(?!concept_set\b|follow_up\b|registry_)", re.IGNORECASE)
 """What a cohort reads that needs scores."""
 
 COMMENT = re.compile(r"--.*")
