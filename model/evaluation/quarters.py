@@ -11,8 +11,8 @@ import pandas as pd
 from model.evaluation.findings import Finding
 from model.evaluation.measuring import FEWEST_PEOPLE
 from model.evaluation.prognosis import HORIZONS_YEARS, at_years
+from model.survival.covariates import QUARTERS, Covariate, quarter_of, quartile_cuts
 from model.survival.cox import fit_cox
-from model.survival.design import QUARTERS, Covariate, quarter_of, quartile_cuts
 from model.survival.errors import FitRefused
 from model.survival.kaplan_meier import kaplan_meier
 

@@ -17,8 +17,8 @@ import pandas as pd
 from model.errors import NotComputable
 from model.survival.bootstrap import LARGEST_SHARE_WITHOUT_NUMBER, Resampling, resamples
 from model.survival.censoring import Floats
+from model.survival.covariates import Covariate, cut_level_of, quarter_of, quartile_cuts
 from model.survival.cox import CoxFit
-from model.survival.design import Covariate, cut_level_of, quarter_of, quartile_cuts
 from model.survival.errors import FitRefused
 from model.survival.fit_columns import FOLLOW_UP, FitColumns
 from model.survival.strata import Strata
