@@ -19,6 +19,7 @@ from jobs.command_options import NightOption, say
 from jobs.errors import FahrError
 from jobs.evaluation import cli as evaluate_cli
 from jobs.log import configure_logging
+from jobs.registry import cli as registry_cli
 from jobs.settings import Settings, load_settings
 
 log = logging.getLogger("fahr")
@@ -34,6 +35,7 @@ app.add_typer(warehouse, name="warehouse")
 app.add_typer(train_cli.app, name="train")
 app.add_typer(weights_cli.app, name="weights")
 app.add_typer(evaluate_cli.app, name="evaluate")
+app.add_typer(registry_cli.app, name="registry")
 
 
 class TableFormat(StrEnum):
@@ -148,11 +150,14 @@ def demo(
     night: Annotated[
         bool, typer.Option("--night", help="Then run one night through the real DAGs, the risk tables and the report.")
     ] = False,
+    pacs: Annotated[
+        bool, typer.Option("--pacs", help="Start Orthanc, which then holds the DICOM photos; it ends with the demo.")
+    ] = False,
 ) -> None:
     """Build the synthetic demo hospital: drawn faces, made-up patients, known truth."""
     from jobs.demo.night import run_demo
 
-    run_demo(settings=load_settings(), patients=patients, seed=seed, with_night=night)
+    run_demo(settings=load_settings(), patients=patients, seed=seed, with_night=night, with_pacs=pacs)
 
 
 @warehouse.command()
