@@ -11,6 +11,9 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -19,8 +22,11 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from sqlalchemy import Engine, text
 
+from jobs.merges import kept_persons
+from jobs.opt_outs import refusing_persons
 from jobs.settings import Settings
 from jobs.sources.base import ListedPhoto, PhotoReader, PhotoUnreadable
+from jobs.sources.reading import read_ahead
 from model.header import read_header
 from schemas.landing import LANDING_SCHEMA, LEDGER_COLUMNS
 
@@ -80,13 +86,15 @@ def land(
     """
     draft = settings.landing / f"_pulling-{run_id}"
     patients = _load_patients(engine, night) if any(not reader.knows_patient for reader in readers.values()) else None
+    shares = _shares(spark, tasks, readers)
     worker = _LandingWorker(
         readers=dict(readers),
+        threads={share.source: share.threads for share in shares if share.source is not None},
         patients=spark.sparkContext.broadcast(patients) if patients else None,
         batch_bytes=settings.pull_batch_bytes,
         limit_bytes=settings.max_photo_bytes,
     )
-    outcomes = _task_frame(spark, tasks).mapInArrow(worker, _spark_schema())
+    outcomes = _task_frame(spark, shares).mapInArrow(worker, _spark_schema())
     # The writer may keep both folders' files open, so that Spark need not sort rows that hold photos.
     spark.conf.set("spark.sql.maxConcurrentOutputFileWriters", "2")
     outcomes.write.partitionBy("outcome").options(**_PARQUET_OF_PHOTOS).parquet(str(draft))
@@ -119,14 +127,46 @@ def _load_patients(engine: Engine, night: date) -> Patients:
             row.mrn: row.person_id
             for row in connection.execute(text("SELECT mrn, person_id FROM hospital.patient_id_map"))
         }
-        refused = connection.execute(
-            text("SELECT person_id FROM hospital.opt_out WHERE opted_out_on <= :night"), {"night": night}
-        )
-        return Patients(person_by_mrn=persons, opted_out=frozenset(refused.scalars()))
+        refusing = refusing_persons(connection, night, kept_persons(connection, night))
+        return Patients(person_by_mrn=persons, opted_out=refusing)
 
 
-def _task_frame(spark: SparkSession, tasks: Sequence[LandingTask]) -> DataFrame:
-    """The tasks as a small frame, in as many partitions as keep every core busy and every file small."""
+@dataclass(frozen=True)
+class _Share:
+    """Tasks that are spread alike: over how many partitions, and how many photos each of these reads at once."""
+
+    source: str | None
+    tasks: list[LandingTask]
+    partitions: int
+    threads: int
+
+
+def _shares(spark: SparkSession, tasks: Sequence[LandingTask], readers: Mapping[str, PhotoReader]) -> list[_Share]:
+    """The tasks of every source whose server bears only so many connections, and those of all others together.
+
+    What the partitions of one source read at once is never more than its reader says.
+    """
+    cores = spark.sparkContext.defaultParallelism
+    shares = []
+    for source, reader in readers.items():
+        if reader.connections is not None and (own := [task for task in tasks if task.photo.source == source]):
+            partitions = min(cores, reader.connections, len(own))
+            shares.append(_Share(source, own, partitions, threads=reader.connections // partitions))
+    apart = {share.source for share in shares}
+    if others := [task for task in tasks if task.photo.source not in apart]:
+        # As many partitions as keep every core busy and every file small.
+        partitions = max(min(2 * cores, len(others)), -(-len(others) // PHOTOS_PER_TASK))
+        shares.append(_Share(None, others, partitions, threads=1))
+    return shares
+
+
+def _task_frame(spark: SparkSession, shares: Sequence[_Share]) -> DataFrame:
+    """The tasks as a small frame; a partition holds tasks of one share."""
+    frames = [_share_frame(spark, share) for share in shares]
+    return reduce(lambda frame, other: frame.union(other), frames)
+
+
+def _share_frame(spark: SparkSession, share: _Share) -> DataFrame:
     rows = [
         {
             "photo_id": task.photo_id,
@@ -134,13 +174,11 @@ def _task_frame(spark: SparkSession, tasks: Sequence[LandingTask]) -> DataFrame:
             "locator": task.photo.locator,
             "person_id": task.photo.person_id,
             "captured_at": task.photo.captured_at,
-            "opted_out": task.photo.opted_out,
+            "refused_as": "opted_out" if task.photo.opted_out else task.photo.refused_as,
         }
-        for task in tasks
+        for task in share.tasks
     ]
-    cores = spark.sparkContext.defaultParallelism
-    partitions = max(min(2 * cores, len(rows)), -(-len(rows) // PHOTOS_PER_TASK))
-    return spark.createDataFrame(pa.Table.from_pylist(rows, schema=_TASK_SCHEMA)).repartition(partitions)
+    return spark.createDataFrame(pa.Table.from_pylist(rows, schema=_TASK_SCHEMA)).repartition(share.partitions)
 
 
 _TASK_SCHEMA = pa.schema(
@@ -150,7 +188,7 @@ _TASK_SCHEMA = pa.schema(
         pa.field("locator", pa.string(), nullable=False),
         pa.field("person_id", pa.int64()),
         pa.field("captured_at", pa.timestamp("us")),
-        pa.field("opted_out", pa.bool_(), nullable=False),
+        pa.field("refused_as", pa.string()),
     ]
 )
 
@@ -169,6 +207,7 @@ class _LandingWorker:
     """What a Spark worker does with a partition of tasks: read, hash, read the header, hand on in bounded batches."""
 
     readers: dict[str, PhotoReader]
+    threads: dict[str, int]
     patients: Any  # a Spark broadcast of Patients, or None where every listing knows the person
     batch_bytes: int
     limit_bytes: int
@@ -176,34 +215,36 @@ class _LandingWorker:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         rows: list[dict[str, Any]] = []
         held = 0
-        for batch in batches:
-            for task in batch.to_pylist():
-                row = self._land(task)
-                size = row.get("byte_count") or 0
-                if rows and held + size > self.batch_bytes:
-                    yield pa.RecordBatch.from_pylist(rows, schema=_OUTCOME_SCHEMA)
-                    rows, held = [], 0
-                rows.append(row)
-                held += size
+        for row in self._landed(task for batch in batches for task in batch.to_pylist()):
+            size = row.get("byte_count") or 0
+            if rows and held + size > self.batch_bytes:
+                yield pa.RecordBatch.from_pylist(rows, schema=_OUTCOME_SCHEMA)
+                rows, held = [], 0
+            rows.append(row)
+            held += size
         if rows:
             yield pa.RecordBatch.from_pylist(rows, schema=_OUTCOME_SCHEMA)
 
-    def _land(self, task: dict[str, Any]) -> dict[str, Any]:
+    def _landed(self, tasks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """A row for each task; of a source with several connections in the order in which its answers come."""
+        for source, own in groupby(tasks, key=itemgetter("source")):
+            read = read_ahead(self.readers[source], own, self.limit_bytes, threads=self.threads.get(source, 1))
+            for task, content in read:
+                yield self._land(task, content)
+
+    def _land(self, task: dict[str, Any], content: bytes | PhotoUnreadable) -> dict[str, Any]:
         identity = {name: task[name] for name in ("photo_id", "source", "person_id", "captured_at")}
-        if task["opted_out"]:
-            return identity | {"outcome": "refused", "header_problem": "opted_out"}
-        reader = self.readers[task["source"]]
-        try:
-            content = reader.read(task["locator"], self.limit_bytes)
-        except PhotoUnreadable as problem:
-            return identity | {"outcome": "refused", "header_problem": problem.reason_code}
+        if isinstance(content, PhotoUnreadable):
+            return identity | {"outcome": "refused", "header_problem": content.reason_code}
         header = read_header(content)
-        if not reader.knows_patient:
+        if not self.readers[task["source"]].knows_patient:
             patients: Patients = self.patients.value
             identity["person_id"] = patients.person_by_mrn.get(header.dicom_patient_id or "")
             identity["captured_at"] = header.captured_at
             if identity["person_id"] in patients.opted_out:
                 return identity | {"outcome": "refused", "header_problem": "opted_out"}
+            if task["person_id"] not in (None, identity["person_id"]):
+                return identity | {"outcome": "refused", "header_problem": "patient_contradicted"}
         return identity | {
             "outcome": "landed",
             "content": content,

@@ -107,7 +107,7 @@ def recorded_run(
     Raises:
         LockHeld: another run holds the lock.
     """
-    with _advisory_lock(engine, lock):
+    with advisory_lock(engine, lock):
         run = Run(engine=engine, stage=stage, logical_date=logical_date)
         _begin(run, model_id)
         try:
@@ -162,8 +162,12 @@ def _begin(run: Run, model_id: str | None) -> None:
 
 
 @contextmanager
-def _advisory_lock(engine: Engine, name: str) -> Iterator[None]:
-    """Hold the session-level advisory lock `fahr:<name>` on a connection of its own."""
+def advisory_lock(engine: Engine, name: str) -> Iterator[None]:
+    """Hold the session-level advisory lock `fahr:<name>` on a connection of its own.
+
+    Raises:
+        LockHeld: another run holds it.
+    """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         taken = connection.execute(text("SELECT pg_try_advisory_lock(hashtext(:name))"), {"name": f"fahr:{name}"})
         if not taken.scalar_one():

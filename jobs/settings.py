@@ -97,6 +97,18 @@ class Settings(BaseSettings):
     death_rules: Path | None = None
     """The hospital's own YAML file of whom to believe about a death. Unset: the shipped schemas/registry/deaths.yaml."""
 
+    comparison_days: int = Field(default=7, ge=1)
+    """Nights from one full comparison of a source with the ledger to the next: it finds what was deleted or dated back."""
+
+    withdrawn_share: float = Field(default=0.1, ge=0, le=1)
+    """The night stops when a source no longer has a larger share of its photos (from 21 photos on)."""
+
+    landing_days: int | None = Field(default=None, ge=1)
+    """Days after their night for which landed bytes are kept; scores stay. Unset: for ever."""
+
+    archive_photos: int = Field(default=10_000, ge=0)
+    """Photos that a new model scores of the archive each night, after the night's own are published."""
+
     small_cell: int = Field(default=10, ge=1)
     """Researchers' views suppress counts below this."""
 
@@ -112,6 +124,11 @@ class Settings(BaseSettings):
     def staged(self) -> Path:
         """Scores of runs that are not published yet, one folder a run."""
         return self.home / "staged"
+
+    @property
+    def staged_archive(self) -> Path:
+        """Scores of the archive by runs that are not published yet, one folder a run."""
+        return self.home / "staged_archive"
 
     @property
     def models(self) -> Path:

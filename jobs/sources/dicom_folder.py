@@ -12,10 +12,11 @@ from sqlalchemy import Connection, text
 
 from jobs.sources.base import ListedPhoto, SourceUnreachable
 from jobs.sources.files import FolderReader
+from jobs.watermarks import is_compared
 
 _KNOWN = text(
     """
-    SELECT source_key, source_version, coalesce(NOT reason.permanent, false) AS retry
+    SELECT photo_id, source_key, source_version, coalesce(NOT reason.permanent, false) OR pull_again AS retry
     FROM fahr.photo_v1 LEFT JOIN fahr.reason_code_v1 AS reason USING (reason_code)
     WHERE source = :source
     """
@@ -28,6 +29,7 @@ class DicomFolderSource:
 
     root: Path
     name: str = "dicom_folder"
+    comparison_days: int = 7
 
     def new_photos(self, connection: Connection, night: date) -> list[ListedPhoto]:
         """Files last modified up to the end of `night`, UTC, that are new, changed, or to be tried again.
@@ -49,6 +51,14 @@ class DicomFolderSource:
             if before is None or before.source_version != version or before.retry:
                 photos.append(ListedPhoto(source=self.name, key=key, version=version, locator=key))
         return sorted(photos, key=lambda photo: photo.key)
+
+    def withdrawn_photos(self, connection: Connection, night: date) -> list[int]:
+        """Photo ids of the ledger whose file is gone; looked for on nights of a full comparison."""
+        if not is_compared(connection, self.name, night, self.comparison_days):
+            return []
+        there = {path.relative_to(self.root).as_posix() for path, _ in _files_below(self.root)}
+        known = connection.execute(_KNOWN, {"source": self.name})
+        return sorted(row.photo_id for row in known if row.source_key not in there)
 
     def reader(self) -> FolderReader:
         """Reads files below the folder."""

@@ -28,11 +28,13 @@ COMMENT ON COLUMN fahr.person_merge_v1.run_id IS 'Run that began to follow it.';
 CREATE TABLE fahr.source_watermark_v1 (
     source        text PRIMARY KEY,
     seen_through  date NOT NULL,
+    compared_on   date NOT NULL,
     run_id        uuid NOT NULL REFERENCES fahr.run_v1
 );
-COMMENT ON TABLE fahr.source_watermark_v1 IS 'How far each source that tells when its rows changed was read.';
+COMMENT ON TABLE fahr.source_watermark_v1 IS 'How far each source was read.';
 COMMENT ON COLUMN fahr.source_watermark_v1.source IS 'Name of the source, as in fahr.photo.';
 COMMENT ON COLUMN fahr.source_watermark_v1.seen_through IS 'Night up to whose end every row was seen.';
+COMMENT ON COLUMN fahr.source_watermark_v1.compared_on IS 'Last night on which all it lists was compared with all the ledger knows, so that deletions were noticed.';
 COMMENT ON COLUMN fahr.source_watermark_v1.run_id IS 'Pull that saw them.';
 
 ALTER TABLE fahr.photo_v1
@@ -66,6 +68,16 @@ CREATE INDEX score_failure_to_try ON fahr.score_failure_v1 (content_sha256) WHER
 
 ALTER TABLE fahr.model_version_v1 ADD COLUMN archive_scored boolean NOT NULL DEFAULT false;
 COMMENT ON COLUMN fahr.model_version_v1.archive_scored IS 'True: no photo is left that another release scored and this one, the current one, has yet to score.';
+
+CREATE TABLE fahr.withdrawn_photo_v1 (
+    photo_id      bigint PRIMARY KEY,
+    withdrawn_on  date NOT NULL,
+    run_id        uuid NOT NULL REFERENCES fahr.run_v1
+);
+COMMENT ON TABLE fahr.withdrawn_photo_v1 IS 'Numbers of photos that left the ledger because their source deleted them. They are not given again.';
+COMMENT ON COLUMN fahr.withdrawn_photo_v1.photo_id IS 'The number it had.';
+COMMENT ON COLUMN fahr.withdrawn_photo_v1.withdrawn_on IS 'Night that noticed it.';
+COMMENT ON COLUMN fahr.withdrawn_photo_v1.run_id IS 'Pull that noticed it.';
 
 -- Work that a kill must not lose: it stands here from the transaction that decides on it until it is done.
 CREATE TABLE fahr.landing_removal_v1 (

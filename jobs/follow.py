@@ -1,0 +1,54 @@
+"""Follow: before a night pulls, the ledger follows what the hospital decided about what it pulled before.
+
+In this order, in one transaction: merged persons, opt-outs, the retention time. Then the landed bytes that are to go
+are removed. A night that finds nothing decided leaves no row.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from sqlalchemy import Engine
+
+from jobs.landing_removal import remove_landed_bytes
+from jobs.merges import follow_merges, kept_persons, merge_news
+from jobs.opt_outs import follow_opt_outs, opt_out_news, refusing_persons
+from jobs.retention import expired, note_expired
+from jobs.runs import Run, recorded_run
+from jobs.settings import Settings
+
+
+def follow(*, settings: Settings, engine: Engine, night: date) -> dict[str, int]:
+    """Bring the ledger and the landing zone in line with the hospital's merges and opt-outs, and the retention time.
+
+    Returns:
+        Counts, those that apply: merges_followed, photos_moved, persons_opted_out, photos_opted_out, photos_purged.
+
+    Raises:
+        LockHeld: another run works on the night.
+        DatasetRejected: merges go round in a circle.
+    """
+    with recorded_run(engine, stage="follow", logical_date=night) as run:
+        _decide(run, settings)
+        remove_landed_bytes(engine, settings)
+    return run.counts
+
+
+def _decide(run: Run, settings: Settings) -> None:
+    night = run.logical_date
+    with run.engine.connect() as connection:
+        merges = merge_news(connection, night)
+        refusing = refusing_persons(connection, night, kept_persons(connection, night))
+        # A merge may bring photos under a person who refused: where there is one, look after it was followed.
+        opt_outs = bool(merges) or opt_out_news(connection, refusing)
+        old = expired(connection, night, settings.landing_days)
+    if not (merges or opt_outs or old):
+        run.nothing_to_do()
+        return
+    with run.publish() as connection:
+        if merges:
+            follow_merges(connection, run, merges)
+        if opt_outs:
+            follow_opt_outs(connection, run, refusing)
+        if old and settings.landing_days is not None:
+            note_expired(connection, run, settings.landing_days)
