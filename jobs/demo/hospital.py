@@ -22,6 +22,7 @@ from jobs.demo.cdm_tables import write_cdm
 from jobs.demo.filing import FiledPhoto, file_ordinary, write_file
 from jobs.demo.oddities import file_oddities, mark_opted_out, patients_who_opt_out
 from jobs.demo.population import DEMO_NIGHT, Patient, admit_patients
+from jobs.demo.registry_file import write_registry_files
 from jobs.demo.sessions import DICOM_FOLDER, SHARE, Session, plan_photos, plan_sessions
 from jobs.demo.standing import Identity, claim, demo_folder, is_claimed, standing_counts
 from jobs.demo.truth_tables import write_truth
@@ -75,9 +76,9 @@ def build_demo_hospital(
 ) -> dict[str, int]:
     """Build a synthetic hospital, unless the very same one stands already.
 
-    The seed and the number of patients decide every byte of it. Photographs go to `settings.home`/hospital; records to
-    the schemas `cdm`, `hospital` and `demo` of the warehouse, in one transaction after the last file: a build that was
-    killed is begun again and comes to the same.
+    The seed and the number of patients decide every byte of it. Photographs go to `settings.home`/hospital, files of a
+    tumour registry to `settings.home`/registry; records to the schemas `cdm`, `hospital` and `demo` of the warehouse,
+    in one transaction after the last file: a build that was killed is begun again and comes to the same.
 
     Args:
         settings: where the photo share and the DICOM folder are.
@@ -107,6 +108,7 @@ def build_demo_hospital(
     hospital = plan_hospital(patients, seed)
     claim(folder, identity)
     write_photographs(hospital.photos, folder, processes=processes)
+    write_registry_files(hospital.patients, settings.home / "registry", seed)
     if built_before is None:
         with engine_owner.begin() as connection:
             _write_records(connection, hospital, identity)

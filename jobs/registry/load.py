@@ -210,7 +210,7 @@ def _cells(record: Record) -> tuple[object, ...]:
         record.stage_basis,
         record.summary_stage,
         record.vital_status,
-        contact and contact.day,
+        record.last_contact_on,
         contact and contact.precision,
         record.cause_of_death,
         record.tumour_usable,
@@ -232,8 +232,8 @@ def _check_size(written: int, before: int, allow_fewer: bool) -> None:
 
 def _counts(connection: Connection, registry: str) -> dict[str, int]:
     counts = dict(connection.execute(_TOTALS, {"registry": registry}).one()._mapping)
-    counts |= dict(connection.execute(_REASON_COUNTS, {"registry": registry}).tuples().all())
-    return counts | dict(connection.execute(_CONFLICT_COUNTS).tuples().all())
+    counts |= {row.reason_code: row.records for row in connection.execute(_REASON_COUNTS, {"registry": registry})}
+    return counts | {row.conflict: row.persons for row in connection.execute(_CONFLICT_COUNTS)}
 
 
 _SAME_TUMOUR = """
@@ -271,13 +271,15 @@ _TOTALS = text("""
 """)
 
 _REASON_COUNTS = text("""
-    SELECT reason_code, count(*)
+    SELECT reason_code, count(*) AS records
     FROM registry.record_v1, unnest(reason_codes) AS reason_code
     WHERE registry = :registry
     GROUP BY reason_code
     ORDER BY reason_code
 """)
 
-_CONFLICT_COUNTS = text("SELECT conflict, count(*) FROM fahr.registry_conflict GROUP BY conflict ORDER BY conflict")
+_CONFLICT_COUNTS = text(
+    "SELECT conflict, count(*) AS persons FROM fahr.registry_conflict GROUP BY conflict ORDER BY conflict"
+)
 
 _KEEP_COUNTS = text("UPDATE registry.load_v1 SET counts = :counts WHERE load_id = :load_id")

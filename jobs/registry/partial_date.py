@@ -30,6 +30,11 @@ class PartialDate:
             return date(self.earliest.year, *MIDDLE_OF_YEAR)
         return self.earliest
 
+    def day_within(self, not_before: PartialDate | None, not_after: PartialDate) -> date:
+        """The day to count with, moved no further than needed to lie between two others."""
+        first = max(self.earliest, not_before.day) if not_before is not None else self.earliest
+        return max(first, min(self.day, not_after.day))
+
     def certainly_before(self, other: PartialDate) -> bool:
         """Whether no day it may be is as late as any day the other may be."""
         return self.latest < other.earliest

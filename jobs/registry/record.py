@@ -46,6 +46,7 @@ class Record:
     summary_stage: str | None = None
     vital_status: str | None = None
     last_contact: PartialDate | None = None
+    last_contact_on: date | None = None
     cause_of_death: str | None = None
     reasons: list[str] = field(default_factory=list)
 
@@ -186,6 +187,7 @@ def _read_follow_up(
         record.reasons.append("last_contact_before_diagnosis")
     else:
         record.last_contact = contact
+        record.last_contact_on = contact.day_within(record.diagnosed, today)
     _read_cause(record, given, mapping)
 
 

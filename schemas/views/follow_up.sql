@@ -45,7 +45,11 @@ WITH known AS (
         -- Only one can be: the last three need a death told by one side alone.
         CASE
             WHEN hospital.died_on IS NOT NULL AND registry.died_on IS NOT NULL
-            THEN CASE WHEN hospital.died_on <> registry.died_on THEN 'death_dates_differ' END
+            THEN CASE
+                -- A registry that knows the month or year alone agrees with every day in it.
+                WHEN date_trunc(registry.died_precision, hospital.died_on)
+                    <> date_trunc(registry.died_precision, registry.died_on) THEN 'death_dates_differ'
+            END
             WHEN hospital.died_on IS NOT NULL AND registry.last_contact_on > hospital.died_on THEN 'alive_after_cdm_death'
             WHEN registry.died_on IS NOT NULL AND hospital.last_observed_on > registry.died_on
             THEN 'observed_after_registry_death'
@@ -87,7 +91,7 @@ SELECT
     died_on,
     CASE
         WHEN died_on IS NULL THEN NULL
-        WHEN died_on = cdm_died_on AND died_on = registry_died_on THEN 'both'
+        WHEN cdm_died_on IS NOT NULL AND registry_died_on IS NOT NULL AND difference IS NULL THEN 'both'
         WHEN died_on = cdm_died_on THEN 'cdm'
         ELSE 'registry'
     END AS death_known_from,

@@ -4,6 +4,8 @@ WITH told AS (
         map.person_id,
         min(record.last_contact_on) FILTER (WHERE record.vital_status = 'dead') AS death_on,
         max(record.last_contact_on) FILTER (WHERE record.vital_status = 'alive') AS alive_on,
+        (array_agg(record.last_contact_precision ORDER BY record.last_contact_on)
+            FILTER (WHERE record.vital_status = 'dead'))[1] AS death_precision,
         (array_agg(record.cause_of_death ORDER BY record.last_contact_on)
             FILTER (WHERE record.vital_status = 'dead' AND record.cause_of_death IS NOT NULL))[1] AS cause_of_death,
         count(*)::integer AS records
@@ -29,6 +31,7 @@ SELECT
     CASE WHEN died_on IS NULL THEN 'alive' ELSE 'dead' END AS vital_status,
     coalesce(died_on, alive_on) AS last_contact_on,
     died_on,
+    CASE WHEN died_on IS NOT NULL THEN death_precision END AS died_precision,
     CASE WHEN died_on IS NOT NULL THEN cause_of_death END AS cause_of_death,
     records,
     contradicts_itself,
@@ -40,6 +43,7 @@ COMMENT ON COLUMN fahr.registry_follow_up.person_id IS 'cdm.person.person_id thr
 COMMENT ON COLUMN fahr.registry_follow_up.vital_status IS 'alive or dead at the last contact.';
 COMMENT ON COLUMN fahr.registry_follow_up.last_contact_on IS 'Day of death, or the last day on which a registry knew the person alive.';
 COMMENT ON COLUMN fahr.registry_follow_up.died_on IS 'Day of death by the registries; null where they know of none.';
+COMMENT ON COLUMN fahr.registry_follow_up.died_precision IS 'How exactly it is known: day, month or year; of a month or year died_on is the middle.';
 COMMENT ON COLUMN fahr.registry_follow_up.cause_of_death IS 'Underlying cause of death, ICD-10; null where not known.';
 COMMENT ON COLUMN fahr.registry_follow_up.records IS 'Records it comes from.';
 COMMENT ON COLUMN fahr.registry_follow_up.contradicts_itself IS 'True: one record has the death, another saw the person alive after it.';

@@ -1,0 +1,274 @@
+"""`fahr registry load`: what becomes of each record of a file, good or bad."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from jobs.errors import DatasetRejected, LockHeld, SettingsError, UsageError
+from jobs.registry.load import LOCK, load_registry
+from schemas.registry_reasons import BY_CODE
+from tests.registry.conftest import TODAY, Ask, Load
+from tests.registry.naaccr import naaccr_text, of_patient, record, write_naaccr
+
+TUMOUR = "SELECT * FROM fahr.registry_tumour"
+REASONS = "SELECT record_number, reason_code FROM fahr.registry_problem ORDER BY record_number, reason_code"
+
+
+@pytest.mark.parametrize("version", ["210", "220", "230", "240", "250", "260"])
+def test_a_sound_record_becomes_a_tumour_and_a_follow_up(load: Load, ask: Ask, tmp_path: Path, version: str) -> None:
+    counts = load(write_naaccr(tmp_path / "file.xml", [record()], version=version))
+    assert counts == {"records": 1, "persons": 1, "tumours": 1, "followed": 1, "unknown_patient": 0}
+    (tumour,) = ask(TUMOUR)
+    assert (tumour.person_id, str(tumour.diagnosed_on), tumour.diagnosed_precision) == (1, "2024-01-05", "day")
+    assert (tumour.site_code, tumour.site, tumour.histology, tumour.behaviour) == ("C50.4", "breast", "8500", "3")
+    assert (tumour.stage, tumour.stage_code, tumour.stage_basis) == ("II", "2B", "pathological")
+    (known,) = ask("SELECT * FROM fahr.registry_follow_up")
+    assert (known.vital_status, str(known.last_contact_on), known.died_on) == ("alive", "2025-06-30", None)
+    assert ask(REASONS) == []
+    assert ask("SELECT format_version, file_as_of::text FROM fahr.registry_load") == [(version, "2026-02-28")]
+
+
+@pytest.mark.parametrize("version", ["180", "160", "270"])
+def test_other_versions_are_refused_by_name(load: Load, tmp_path: Path, version: str) -> None:
+    with pytest.raises(DatasetRejected, match=rf"version {version[:2]}; versions 21, 22, 23, 24, 25, 26"):
+        load(write_naaccr(tmp_path / "file.xml", [record()], version=version))
+
+
+def test_a_dead_patient_has_a_day_and_a_cause(load: Load, ask: Ask, tmp_path: Path) -> None:
+    load(write_naaccr(tmp_path / "file.xml", [record(vitalStatus="0", causeOfDeath="C509")]))
+    (known,) = ask("SELECT * FROM fahr.registry_follow_up")
+    assert (known.vital_status, str(known.died_on), known.cause_of_death) == ("dead", "2025-06-30", "C50.9")
+
+
+@pytest.mark.parametrize(
+    ("items", "reason"),
+    [
+        ({"medicalRecordNumber": ""}, "mrn_missing"),
+        ({"medicalRecordNumber": "MRN-77"}, "unknown_patient"),
+        ({"dateOfDiagnosis": ""}, "diagnosis_date_missing"),
+        ({"dateOfDiagnosis": "20231341"}, "diagnosis_date_invalid"),
+        ({"dateOfDiagnosis": "2024115"}, "diagnosis_date_invalid"),
+        ({"dateOfDiagnosis": "20310504"}, "diagnosis_in_future"),
+        ({"dateOfBirth": "20240301"}, "diagnosis_before_birth"),
+        ({"primarySite": ""}, "site_missing"),
+        ({"primarySite": "D509"}, "site_invalid"),
+        ({"primarySite": "C819"}, "site_invalid"),
+        ({"histologicTypeIcdO3": "12"}, "histology_invalid"),
+        ({"behaviorCodeIcdO3": "7"}, "behaviour_invalid"),
+        ({"ajccTnmPathStageGroup": "7Q"}, "stage_invalid"),
+        ({"summaryStage2018": "X"}, "summary_stage_invalid"),
+        ({"vitalStatus": ""}, "vital_status_missing"),
+        ({"vitalStatus": "3"}, "vital_status_invalid"),
+        ({"dateOfLastContact": ""}, "last_contact_missing"),
+        ({"dateOfLastContact": "31.12.2025"}, "last_contact_invalid"),
+        ({"dateOfLastContact": "20270101"}, "last_contact_in_future"),
+        ({"dateOfLastContact": "20231224"}, "last_contact_before_diagnosis"),
+        ({"dateOfBirth": "20250701", "dateOfDiagnosis": ""}, "last_contact_before_birth"),
+        ({"dateOfBirth": "unknown"}, "birth_date_invalid"),
+        ({"vitalStatus": "0", "causeOfDeath": "cancer"}, "cause_of_death_invalid"),
+        ({"causeOfDeath": "C509"}, "cause_without_death"),
+    ],
+)
+def test_what_cannot_be_is_a_reason_and_what_can_is_used(
+    load: Load, ask: Ask, tmp_path: Path, items: dict[str, str], reason: str
+) -> None:
+    """A second, sound patient keeps the file as a whole above suspicion."""
+    load(write_naaccr(tmp_path / "file.xml", [of_patient(2), record(**items)]))
+    reasons = [row.reason_code for row in ask(REASONS) if row.record_number == 2]
+    assert reason in reasons
+    assert ask("SELECT count(*) FROM registry.record_v1") == [(2,)]
+    ((given,),) = ask("SELECT given FROM registry.record_v1 WHERE record_number = 2")
+    assert set(items.values()) - {""} <= set(given.values())
+    loses = {BY_CODE[code].loses for code in reasons}
+    assert bool(ask(TUMOUR + " WHERE record_number = 2")) is not bool(loses & {"record", "tumour"})
+    followed = bool(ask("SELECT FROM fahr.registry_follow_up WHERE person_id = 1"))
+    assert followed is not bool(loses & {"record", "follow_up"})
+
+
+@pytest.mark.parametrize(
+    ("written", "day", "precision"),
+    [("20240105", "2024-01-05", "day"), ("202401", "2024-01-15", "month"), ("2024", "2024-07-01", "year")],
+)
+def test_a_date_is_as_exact_as_it_is_known(
+    load: Load, ask: Ask, tmp_path: Path, written: str, day: str, precision: str
+) -> None:
+    load(write_naaccr(tmp_path / "file.xml", [record(dateOfDiagnosis=written)]))
+    (tumour,) = ask(TUMOUR)
+    assert (str(tumour.diagnosed_on), tumour.diagnosed_precision) == (day, precision)
+
+
+def test_a_month_of_death_is_not_taken_for_a_day_before_diagnosis_or_after_the_file(
+    load: Load, ask: Ask, tmp_path: Path
+) -> None:
+    first = record(vitalStatus="0", dateOfDiagnosis="20250620", dateOfLastContact="202506")
+    second = of_patient(2, dateOfLastContact="202602")
+    load(write_naaccr(tmp_path / "file.xml", [first, second], made="2026-02-10T00:00:00Z"))
+    days = ask("SELECT last_contact_on::text FROM fahr.registry_follow_up ORDER BY person_id")
+    assert days == [("2025-06-20",), ("2026-02-10",)]
+
+
+@pytest.mark.parametrize(
+    ("pathological", "clinical", "expected"),
+    [
+        ("99", "3C", ("III", "3C", "clinical")),
+        ("", "IVA", ("IV", "IVA", "clinical")),
+        ("0IS", "2", ("0", "0IS", "pathological")),
+        ("88", "99", (None, None, None)),
+        ("1A2", "", ("I", "1A2", "pathological")),
+    ],
+)
+def test_the_pathological_stage_goes_before_the_clinical_one(
+    load: Load, ask: Ask, tmp_path: Path, pathological: str, clinical: str, expected: tuple
+) -> None:
+    items = {"ajccTnmPathStageGroup": pathological, "ajccTnmClinStageGroup": clinical}
+    load(write_naaccr(tmp_path / "file.xml", [record(**items)]))
+    assert ask("SELECT stage, stage_code, stage_basis FROM fahr.registry_tumour") == [expected]
+    assert ask(REASONS) == []
+
+
+def test_items_are_known_by_number_where_there_is_no_id(load: Load, ask: Ask, tmp_path: Path) -> None:
+    numbered = naaccr_text([record()], version="210", made="").replace('naaccrId="primarySite"', 'naaccrNum="400"')
+    (tmp_path / "file.xml").write_text(numbered)
+    load(tmp_path / "file.xml")
+    assert [row.site_code for row in ask(TUMOUR)] == ["C50.4"]
+    assert ask("SELECT file_as_of FROM fahr.registry_load") == [(TODAY,)]
+
+
+def test_a_patient_may_have_several_tumours_or_none(load: Load, ask: Ask, tmp_path: Path) -> None:
+    text_ = naaccr_text([record()], version="250", made="2026-02-28T20:00:00Z").replace(
+        "</Patient>",
+        '<Tumor><Item naaccrId="medicalRecordNumber">MRN-1</Item><Item naaccrId="tumorRecordNumber">02</Item>'
+        '<Item naaccrId="dateOfDiagnosis">20230301</Item><Item naaccrId="primarySite">C341</Item></Tumor></Patient>'
+        '<Patient><Item naaccrId="patientIdNumber">9</Item></Patient>',
+    )
+    (tmp_path / "file.xml").write_text(text_)
+    counts = load(tmp_path / "file.xml")
+    assert (counts["records"], counts["tumours"], counts["persons"]) == (3, 2, 1)
+    assert [(row.site, row.tumour_of_person) for row in ask(TUMOUR + " ORDER BY tumour_of_person")] == [
+        ("lung", 1),
+        ("breast", 2),
+    ]
+    assert (3, "tumour_missing") in ask(REASONS)
+
+
+def test_repeated_records_count_once_and_contradicting_ones_are_told(load: Load, ask: Ask, tmp_path: Path) -> None:
+    records = [record(), record(), record(primarySite="C341"), of_patient(2)]
+    load(write_naaccr(tmp_path / "file.xml", records))
+    assert [(row.record_number, row.site) for row in ask(TUMOUR + " ORDER BY record_number")] == [
+        (1, "breast"),
+        (4, "breast"),
+    ]
+    assert ask(REASONS) == [(2, "record_repeated"), (3, "tumour_repeated")]
+
+
+def test_the_same_file_again_changes_nothing(load: Load, ask: Ask, tmp_path: Path) -> None:
+    file = write_naaccr(tmp_path / "file.xml", [record(), of_patient(2)])
+    state = "SELECT xmin::text, * FROM registry.record_v1 ORDER BY record_number"
+    load(file)
+    before, loads = ask(state), ask("SELECT xmin::text, * FROM registry.load_v1")
+    assert load(file) == {}
+    assert (ask(state), ask("SELECT xmin::text, * FROM registry.load_v1")) == (before, loads)
+    assert ask("SELECT count(*) FROM fahr.audit_v1 WHERE action = 'registry_load'") == [(1,)]
+
+
+def test_a_corrected_file_replaces_and_another_registry_stays(load: Load, ask: Ask, tmp_path: Path) -> None:
+    load(write_naaccr(tmp_path / "first.xml", [record(), of_patient(2), of_patient(3)]))
+    load(write_naaccr(tmp_path / "other.xml", [of_patient(4)]), registry="other")
+    load(write_naaccr(tmp_path / "corrected.xml", [record(primarySite="C341"), of_patient(3)]))
+    assert ask("SELECT registry, person_id, site FROM fahr.registry_tumour ORDER BY person_id") == [
+        ("registry", 1, "lung"),
+        ("registry", 3, "breast"),
+        ("other", 4, "breast"),
+    ]
+    assert ask("SELECT registry, is_current FROM fahr.registry_load ORDER BY loaded_at") == [
+        ("registry", False),
+        ("other", True),
+        ("registry", True),
+    ]
+
+
+def test_a_file_that_breaks_off_changes_nothing(load: Load, ask: Ask, tmp_path: Path) -> None:
+    load(write_naaccr(tmp_path / "first.xml", [record(), of_patient(2)]))
+    whole = naaccr_text([record(primarySite="C341"), of_patient(2)], version="250", made="")
+    (tmp_path / "cut.xml").write_text(whole[: int(len(whole) * 0.8)])
+    with pytest.raises(DatasetRejected, match="not well-formed"):
+        load(tmp_path / "cut.xml")
+    assert [row.site for row in ask(TUMOUR)] == ["breast", "breast"]
+
+
+def test_a_file_with_far_fewer_records_is_taken_for_a_cut_off_one(load: Load, ask: Ask, tmp_path: Path) -> None:
+    load(write_naaccr(tmp_path / "first.xml", [of_patient(number) for number in range(1, 6)]))
+    fewer = write_naaccr(tmp_path / "fewer.xml", [record(), of_patient(2)])
+    with pytest.raises(DatasetRejected, match="has 2 records, the registry's last one had 5") as refusal:
+        load(fewer)
+    assert "--allow-fewer" in refusal.value.next_step
+    assert len(ask(TUMOUR)) == 5
+    load(fewer, allow_fewer=True)
+    assert len(ask(TUMOUR)) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("", "not well-formed"),
+        ("Patient;Tumour", "not well-formed"),
+        ("<ClinicalDocument/>", "root is not NaaccrData"),
+        ('<NaaccrData xmlns="http://naaccr.org/naaccrxml"/>', "no NAACCR version"),
+        (
+            '<!DOCTYPE x [<!ENTITY a "b">]><NaaccrData xmlns="http://naaccr.org/naaccrxml">&a;</NaaccrData>',
+            "DTDForbidden",
+        ),
+        (naaccr_text([], version="250", made=""), "no records"),
+        (naaccr_text([record(medicalRecordNumber="")], version="250", made=""), "no record number"),
+        (
+            naaccr_text([record()], version="250", made="").replace("<Patient>", "").replace("</Patient>", ""),
+            "1 tumours",
+        ),
+    ],
+)
+def test_what_is_no_registry_file_is_refused_as_a_whole(
+    load: Load, ask: Ask, tmp_path: Path, content: str, says: str
+) -> None:
+    (tmp_path / "file.xml").write_text(content)
+    with pytest.raises(DatasetRejected, match=says):
+        load(tmp_path / "file.xml")
+    assert ask("SELECT count(*) FROM registry.load_v1") == [(0,)]
+
+
+def test_a_patient_whom_the_map_learns_of_later_is_linked_then(
+    load: Load, ask: Ask, hospital: Engine, tmp_path
+) -> None:
+    load(write_naaccr(tmp_path / "file.xml", [record(), of_patient(88)]))
+    assert ask(REASONS) == [(2, "unknown_patient")]
+    with hospital.begin() as connection:
+        connection.execute(text("INSERT INTO hospital.patient_id_map VALUES ('MRN-88', 10)"))
+    assert [row.person_id for row in ask(TUMOUR + " ORDER BY record_number")] == [1, 10]
+    assert ask(REASONS) == []
+
+
+def test_whoever_opted_out_is_in_no_view(load: Load, ask: Ask, hospital: Engine, tmp_path: Path) -> None:
+    with hospital.begin() as connection:
+        connection.execute(text("INSERT INTO hospital.opt_out VALUES (1, '2026-01-01')"))
+    load(write_naaccr(tmp_path / "file.xml", [record(vitalStatus="0", histologicTypeIcdO3="12"), of_patient(2)]))
+    for view in ("registry_tumour", "registry_follow_up", "follow_up", "registry_problem"):
+        assert 1 not in {row.person_id for row in ask(f"SELECT person_id FROM fahr.{view}")}, view
+
+
+def test_two_loads_at_once_do_not_mix(load: Load, hospital: Engine, tmp_path: Path) -> None:
+    with hospital.begin() as other:
+        other.execute(text("SELECT pg_advisory_xact_lock(hashtext(:lock))"), {"lock": LOCK})
+        with pytest.raises(LockHeld):
+            load(write_naaccr(tmp_path / "file.xml", [record()]))
+
+
+def test_a_missing_file_and_a_wrong_mapping_say_so(load: Load, engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        load(tmp_path / "nowhere.xml")
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text("columns: {mrn: A, diagnosis_date: B, site: C}\ndate_formats: ['%d/%m/%Y']\ncodes: {}\n")
+    file = write_naaccr(tmp_path / "file.xml", [record()])
+    with pytest.raises(SettingsError, match=r"mapping.yaml: codes.vital_status: Field required"):
+        load_registry(engine=engine, file=file, mapping_file=mapping, today=TODAY)
