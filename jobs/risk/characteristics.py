@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from jobs.pages import MISSING
 from jobs.risk.declared import model_covariates
 from jobs.risk.levels import levels_of
 from model.survival.kaplan_meier import kaplan_meier
@@ -17,6 +18,9 @@ Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Row = tuple[str, str | None, tuple[str, ...]]
 """What it is, of which level, and a cell for each column."""
+
+
+NOT_KNOWN = "not known"
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,8 @@ class Characteristics:
 def characteristics(members: pd.DataFrame, cohort: Cohort, *, small_cell: int) -> Characteristics:
     """Numbers, follow-up, events, and every covariate.
 
-    Means with standard deviations, medians with quartiles; counts with shares of the column. A count from 1 to
-    `small_cell` - 1 is not told, and then those of the other levels are rounded to five.
+    Means with standard deviations, medians with quartiles, of those known; counts with shares of the column. A count
+    from 1 to `small_cell` - 1 is not told, and then those of the other levels are rounded to five.
 
     Args:
         members: followup_years, event, and the covariates' columns; at least one person.
@@ -53,18 +57,26 @@ def characteristics(members: pd.DataFrame, cohort: Cohort, *, small_cell: int) -
     for name, declared in cohort.declared.covariates.items():
         covariate = covariates[name]
         if declared.has_levels and declared.type != "quartile":
-            rows += _levels(declared.label, levels_of(members, covariate), columns, small_cell)
+            levels = levels_of(members, covariate) | _unknown(members, covariate.column)
+            rows += _levels(declared.label, levels, columns, small_cell)
         elif declared.type == "continuous" and covariate.column not in told:
             told.add(covariate.column)
             unit = f", {declared.unit}" if declared.unit else ""
-            values = [group[covariate.column].to_numpy(float) for group in groups]
+            values = [group[covariate.column].dropna().to_numpy(float) for group in groups]
             places = 1 if np.std(values[0]) >= 2 else 2
             rows.append((f"{declared.label}{unit}, mean (SD)", None, tuple(_mean(some, places) for some in values)))
             rows.append(
                 (f"{declared.label}{unit}, median (quartiles)", None, tuple(_median(v, places) for v in values))
             )
+            rows += _levels(f"{declared.label}{unit}", _unknown(members, covariate.column), columns, small_cell)
     label = cohort.declared.covariates[split_by].label if split_by else None
     return Characteristics(split_by=label, columns=tuple(columns), rows=tuple(rows))
+
+
+def _unknown(members: pd.DataFrame, column: str) -> dict[str, Mask]:
+    """Those of whom it is not known, where there are any."""
+    missing = members[column].isna().to_numpy()
+    return {NOT_KNOWN: missing} if missing.any() else {}
 
 
 def _levels(label: str, levels: dict[str, Mask], columns: dict[str, Mask], small_cell: int) -> list[Row]:
@@ -95,11 +107,15 @@ def _events(members: pd.DataFrame) -> int:
 
 
 def _mean(values: Floats, places: int) -> str:
+    if len(values) == 0:
+        return MISSING
     spread = f"{values.std(ddof=1):.{places}f}" if len(values) > 1 else "–"
     return f"{values.mean():.{places}f} ({spread})".replace("-", "−")
 
 
 def _median(values: Floats, places: int) -> str:
+    if len(values) == 0:
+        return MISSING
     lower, middle, upper = np.quantile(values, (0.25, 0.5, 0.75))
     return f"{middle:.{places}f} ({lower:.{places}f} to {upper:.{places}f})".replace("-", "−")
 

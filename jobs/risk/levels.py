@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from model.survival.design import QUARTERS, Covariate, cut_level_of, cut_levels, quarter_of, quartile_cuts
+from model.survival.covariates import QUARTERS, Covariate, cut_level_of, cut_levels, quarter_of, quartile_cuts
 
 
 def level_of(members: pd.DataFrame, covariate: Covariate) -> NDArray[np.object_]:

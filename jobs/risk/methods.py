@@ -35,11 +35,39 @@ def _design(cohort: Cohort) -> Iterator[str]:
     yield f"The endpoint was {declared.endpoint.name}, counted from the {declared.endpoint.origin}."
     if declared.entry is not None:
         yield "Persons count as at risk only from their own entry on (left truncation)."
+    yield from _landmark(cohort)
     if declared.competing is not None:
         yield f"Competing events: {', '.join(declared.competing.others)}."
-    yield "Persons with a missing value in any covariate were left out (complete cases), as the flow table counts."
+    if declared.weights is not None:
+        yield "Each row counts with its weight; standard errors are robust where weights are not whole numbers."
+    if declared.missing.impute:
+        yield from _imputation(cohort)
+    else:
+        yield "Persons with a missing value in any covariate were left out (complete cases), as the flow table counts."
     if declared.cluster is not None:
         yield "Rows of one cluster are not independent: standard errors are robust (Lin and Wei 1989)."
+
+
+def _landmark(cohort: Cohort) -> Iterator[str]:
+    landmark = cohort.declared.landmark
+    if landmark is None:
+        return
+    when = "a time of each person's own" if landmark.years is None else f"{landmark.years:g} years"
+    yield f"Landmark analysis: who was still followed at the landmark, {when} after the origin, entered then."
+    yield "Follow-up starts there, and nothing measured later was used: no time counts in which nobody could die."
+
+
+def _imputation(cohort: Cohort) -> Iterator[str]:
+    missing = cohort.declared.missing
+    labels = ", ".join(dict.fromkeys(cohort.declared.covariates[name].label for name in missing.only))
+    yield f"Missing values {f'of {labels} ' if labels else ''}were multiply imputed by chained equations, which gave"
+    yield f"{missing.impute} completed data sets (seed {missing.seed}): numbers by predictive mean matching, levels by"
+    yield "multinomial logistic regression, from all covariates, the event and the cumulative hazard."
+    yield "Coefficients were pooled by Rubin's rules with Barnard and Rubin's degrees of freedom, tests of several"
+    yield "terms as D1, other chi-squared statistics as D2. Where somebody's survival was predicted, it did not help to"
+    yield "fill the gaps."
+    if missing.only:
+        yield "Persons with another covariate missing were left out, as the flow table counts."
 
 
 def _models(cohort: Cohort) -> Iterator[str]:
@@ -55,7 +83,8 @@ def _models(cohort: Cohort) -> Iterator[str]:
     if any(model.strata for model in declared.models.values()):
         yield "Stratified models have a baseline hazard for each stratum."
     if declared.comparisons:
-        test = "Wald tests" if declared.cluster is not None else "likelihood-ratio tests"
+        pooled = declared.missing.impute or declared.cluster is not None or declared.weights is not None
+        test = "Wald tests" if pooled else "likelihood-ratio tests"
         yield f"Nested models were compared by {test} on the same persons, p values also adjusted by Holm's method."
     if declared.subgroups is not None:
         yield "Hazard ratios within subgroups come from one model with an interaction, not from one model a subgroup;"
@@ -73,7 +102,8 @@ def _checks(cohort: Cohort) -> Iterator[str]:
     if repeats:
         seed = declared.resampling.seed
         yield f"Their intervals are percentiles of {repeats} bootstrap resamples of persons (seed {seed})."
-        yield "Optimism of the apparent concordance by Harrell's bootstrap."
+        if not declared.missing.impute:
+            yield "Optimism of the apparent concordance by Harrell's bootstrap."
     if declared.adjusted_curves:
         yield "Adjusted survival curves average the predicted survival of all persons, each given the level in turn."
 

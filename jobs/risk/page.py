@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from jobs import report_charts
 from jobs.forest import forest
-from jobs.pages import render, replace_file, versions_of
+from jobs.pages import render, replace_file, thousands, versions_of
 from jobs.risk import charts
 from jobs.risk.characteristics import characteristics
 from jobs.risk.declared import load_declaration
@@ -73,6 +73,7 @@ def content(published: Published, cohort: Cohort, *, small_cell: int) -> dict[st
         "first": first,
         "is_outdated": first["declaration_sha256"] != cohort.sha256,
         "flow": published.flow.to_dict("records"),
+        "missing": _missing(published.missing, small_cell),
         "characteristics": None
         if published.members.empty
         else characteristics(published.members, cohort, small_cell=small_cell),
@@ -96,6 +97,21 @@ def content(published: Published, cohort: Cohort, *, small_cell: int) -> dict[st
         "methods": methods(cohort, versions),
         "versions": versions,
     }
+
+
+def _missing(missing: pd.DataFrame, small_cell: int) -> list[dict[str, str]]:
+    """Covariates that are not known of everybody; a small count is not told."""
+    words = {"left_out": "left out", "imputed": "imputed"}
+    return [
+        {
+            "label": row["label"],
+            "count": f"< {small_cell}"
+            if row["missing"] < small_cell
+            else f"{thousands(row['missing'])} ({100 * row['missing'] / row['persons']:.0f} %)",
+            "handling": words[row["handling"]],
+        }
+        for row in missing[missing["missing"] > 0].to_dict("records")
+    ]
 
 
 def _exposures(published: Published, cohort: Cohort) -> pd.DataFrame:

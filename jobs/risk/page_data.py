@@ -24,6 +24,7 @@ class Published:
     models: Sequence[RowMapping]
     members: pd.DataFrame
     flow: pd.DataFrame
+    missing: pd.DataFrame
     coefficients: pd.DataFrame
     contrasts: pd.DataFrame
     diagnostics: pd.DataFrame
@@ -40,6 +41,7 @@ class Published:
 
 _ORDER = {
     "risk_flow": "step",
+    "risk_missing": "missing DESC, column_name",
     "risk_coefficient": "model_name, term",
     "risk_contrast": "model_name, contrast",
     "risk_diagnostic": "model_name, diagnostic, term",
@@ -67,6 +69,7 @@ def read_published(connection: Connection, cohort: Cohort) -> Published | None:
         models=sorted(models, key=lambda model: _place(cohort, model["model_name"])),
         members=_members(connection, cohort, latest),
         flow=frames["risk_flow"],
+        missing=frames["risk_missing"],
         coefficients=frames["risk_coefficient"],
         contrasts=frames["risk_contrast"],
         diagnostics=frames["risk_diagnostic"],
