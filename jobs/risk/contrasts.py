@@ -169,7 +169,9 @@ def _trend(
     quarters = np.array([QUARTERS.index(quarter) + 1.0 for quarter in level_of(members, covariate)])
     others = tuple(number if one.name == covariate.name else one for one in covariates_of(cohort, model))
     try:
-        frame = frame_of(members, cohort, model).assign(**{number.column: quarters})
+        # Not a copy: what is sorted and encoded of the other columns is shared with the other fits.
+        frame = frame_of(members, cohort, model).copy(deep=False)
+        frame[number.column] = quarters
         found = columns_of(cohort, model).fit(frame, others)
     except FitRefused as reason:
         return replace(base, status_reason=str(reason))

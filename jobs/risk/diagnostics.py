@@ -9,7 +9,7 @@ import numpy as np
 from jobs.risk.findings import ALL, Diagnostic
 from jobs.risk.models import ModelResult
 from model.survival.cox import CoxFit
-from model.survival.influence import influence
+from model.survival.influence import largest_influence
 from model.survival.proportional_hazards import proportional_hazards
 
 INFLUENTIAL = 2.0
@@ -46,11 +46,9 @@ def _proportional_hazards(name: str, fit: CoxFit) -> Iterator[Diagnostic]:
 
 
 def _influence(name: str, fit: CoxFit) -> Iterator[Diagnostic]:
-    found = influence(fit)
     limit = INFLUENTIAL / np.sqrt(fit.rows)
-    for term, moved in zip(found.terms, np.abs(found.dfbetas).T, strict=True):
-        many = int((moved > limit).sum())
+    found = largest_influence(fit, limit)
+    for term, moved, many in zip(found.terms, found.dfbetas, found.beyond, strict=True):
         note = f"{many} of {fit.rows} move it by more than {limit:.2f} standard errors"
-        yield Diagnostic(name, "largest_dfbetas", term, value=float(moved.max()), note=note)
-    displaced = float(found.likelihood_displacement.max())
-    yield Diagnostic(name, "largest_likelihood_displacement", ALL, value=displaced)
+        yield Diagnostic(name, "largest_dfbetas", term, value=float(moved), note=note)
+    yield Diagnostic(name, "largest_likelihood_displacement", ALL, value=found.likelihood_displacement)

@@ -24,6 +24,7 @@ from jobs.risk.performance import performance
 from jobs.risk.tables import Analysis, write_analysis
 from jobs.runs import code_version, recorded_run
 from jobs.settings import Settings
+from model.survival.sharing import sharing
 from schemas.cohort import Cohort
 
 log = logging.getLogger("fahr.risk")
@@ -66,7 +67,7 @@ def risk(*, settings: Settings, engine: Engine, night: date, cohort: str = "canc
         if repeats:
             run.nothing_to_do()
             return {}
-        analysis = _analyse(people, declaration, analysis_id, data_sha256, model_id)
+        analysis = analyse(people, declaration, analysis_id, data_sha256, model_id)
         run.counts.update(analysis.counts)
         with run.publish() as connection:
             write_analysis(connection, analysis, declaration, run_id=run.run_id, night=night)
@@ -97,10 +98,18 @@ def _analysis_id(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _analyse(
-    people: pd.DataFrame, cohort: Cohort, analysis_id: str, data_sha256: str, model_id: str | None
-) -> Analysis:
-    """Everything the tables hold, computed before anything is written."""
+@sharing()
+def analyse(people: pd.DataFrame, cohort: Cohort, analysis_id: str, data_sha256: str, model_id: str | None) -> Analysis:
+    """Everything the tables hold, computed before anything is written.
+
+    Args:
+        people: as `read_people` gives them.
+        cohort: what was declared.
+        analysis_id, data_sha256, model_id: of the analysis; None where the cohort reads no scores.
+
+    Raises:
+        SettingsError: as `jobs.risk.missing.completed`.
+    """
     members, counts = complete_cases(people, cohort)
     steps = flow(counts, cohort)
     missing = missing_columns(followed(people, cohort)[0], cohort)

@@ -11,12 +11,16 @@ from jobs.risk.models import brier_times
 from model.survival.bootstrap import Measure, Rows
 from model.survival.brier import brier_scores, integrated_brier_score
 from model.survival.calibration import calibration_curve
-from model.survival.concordance import dynamic_auc, harrells_c, unos_c
+from model.survival.concordance import compared, dynamic_auc, harrells_c_of, unos_c_of
 from model.survival.cross_fitting import survival_column
+from model.survival.pair_counts import PairCounts, Timeline
 from schemas.cohort import Cohort
 
 OF_ALL_HORIZONS = None
 """Horizon of a number that has none."""
+
+EVERYBODY = slice(None)
+"""Rows of everybody, in their order."""
 
 Key = tuple[str, float | None]
 """Metric and horizon."""
@@ -68,43 +72,99 @@ class Judged:
         )
 
 
+class _Outcomes:
+    """What several measures need of the same rows' follow-up: it is worked out for the first, and kept for the next."""
+
+    def __init__(self, judged: Judged) -> None:
+        self._judged = judged
+        self._rows: Rows | slice = np.empty(0, dtype=np.int64)
+
+    def of(self, rows: Rows) -> tuple[Rows | slice, Timeline, PairCounts]:
+        """The rows (everybody as a slice, which copies nothing), ends of follow-up, and pairs compared."""
+        if rows is not self._rows:
+            judged = self._judged
+            some = EVERYBODY if _is_everybody(rows, len(judged.durations)) else rows
+            self._found = some, *compared(judged.durations[some], judged.events[some], judged.log_risk[some])
+            self._rows = rows
+        return self._found
+
+
+def _is_everybody(rows: Rows, people: int) -> bool:
+    return len(rows) == people and bool(rows[0] == 0) and bool((np.diff(rows) == 1).all())
+
+
 def quick_measures(judged: Judged) -> dict[Key, Measure]:
     """Measures that cost little: they are bootstrapped."""
     durations, events, risk = judged.durations, judged.events, judged.log_risk
     horizons = tuple(judged.survival)
+    outcomes = _Outcomes(judged)
 
     def harrell(rows: Rows) -> float:
-        return harrells_c(durations[rows], events[rows], risk[rows]).c_index
+        _, timeline, pairs = outcomes.of(rows)
+        return harrells_c_of(timeline, pairs).c_index
 
     def uno(rows: Rows) -> float:
-        return unos_c(durations[rows], events[rows], risk[rows], tau=horizons[-1])
+        _, timeline, pairs = outcomes.of(rows)
+        return unos_c_of(timeline, pairs, tau=horizons[-1])
 
     def auc(horizon: float) -> Measure:
-        return lambda rows: dynamic_auc(durations[rows], events[rows], risk[rows], horizon)
+        def measured(rows: Rows) -> float:
+            some, timeline, _ = outcomes.of(rows)
+            return dynamic_auc(durations[some], events[some], risk[some], horizon, censoring=timeline.censoring)
+
+        return measured
 
     def brier(horizon: float) -> Measure:
         survival, at = judged.survival[horizon][:, None], np.array([horizon])
-        return lambda rows: float(brier_scores(durations[rows], events[rows], survival[rows], at)[0])
 
-    return {
+        def measured(rows: Rows) -> float:
+            some, timeline, _ = outcomes.of(rows)
+            known = timeline.censoring
+            return float(brier_scores(durations[some], events[some], survival[some], at, censoring=known)[0])
+
+        return measured
+
+    measures: dict[Key, Measure] = {
         ("harrells_c", OF_ALL_HORIZONS): harrell,
         ("unos_c", horizons[-1]): uno,
         **{("auc", horizon): auc(horizon) for horizon in horizons},
         **{("brier", horizon): brier(horizon) for horizon in horizons},
     }
+    return {key: _once_for_everybody(measure, len(durations)) for key, measure in measures.items()}
+
+
+def _once_for_everybody(measure: Measure, people: int) -> Measure:
+    """The same measure; that of everybody, which an interval and a table ask for, is computed once."""
+    known: list[float] = []
+
+    def measured(rows: Rows) -> float:
+        if not _is_everybody(rows, people):
+            return measure(rows)
+        if not known:
+            known.append(measure(rows))
+        return known[0]
+
+    return measured
 
 
 def slow_measures(judged: Judged) -> dict[Key, Measure]:
     """Measures that cost a fit or a pass over many times: they have no bootstrap interval."""
     durations, events = judged.durations, judged.events
-    times, survival = np.array(tuple(judged.over_time)), np.column_stack(list(judged.over_time.values()))
+    # A column a time, one after the other in memory.
+    times, survival = np.array(tuple(judged.over_time)), np.stack(list(judged.over_time.values())).T
 
     def curve(horizon: float) -> Measure:
         predicted = judged.survival[horizon]
-        return lambda rows: calibration_curve(durations[rows], events[rows], predicted[rows], horizon).ici
+
+        def measured(rows: Rows) -> float:
+            some = EVERYBODY if _is_everybody(rows, len(durations)) else rows
+            return calibration_curve(durations[some], events[some], predicted[some], horizon).ici
+
+        return measured
 
     def brier(rows: Rows) -> float:
-        return integrated_brier_score(durations[rows], events[rows], survival[rows], times)
+        some = EVERYBODY if _is_everybody(rows, len(durations)) else rows
+        return integrated_brier_score(durations[some], events[some], survival[some], times)
 
     return {
         **{("integrated_calibration_index", horizon): curve(horizon) for horizon in judged.survival},

@@ -171,9 +171,20 @@ def _needed(people: pd.DataFrame, cohort: Cohort) -> tuple[str, ...]:
 
 def fingerprint(people: pd.DataFrame) -> str:
     """SHA-256 of the rows in the order given, every float to its last bit."""
-    rows = people.astype(object).where(people.notna(), None).to_numpy().tolist()
-    told = json.dumps([list(people.columns), rows], default=str, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(told.encode()).hexdigest()
+    digest = hashlib.sha256()
+    for name in people.columns:
+        column = people[name].to_numpy()
+        values: object = []
+        if column.dtype.kind == "f":
+            bits = np.where(np.isnan(column), np.nan, column).astype("<f8")
+        elif column.dtype.kind in "iub":
+            bits = column.astype("<i8")
+        else:  # texts and dates: the distinct ones as they first appear, and which of them each row has
+            codes, distinct = pd.factorize(column)
+            bits, values = codes.astype("<i8"), list(distinct)
+        digest.update(json.dumps([name, column.dtype.kind, len(column), values], default=str).encode())
+        digest.update(bits.tobytes())
+    return digest.hexdigest()
 
 
 def _typed(people: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from model.survival.errors import FitRefused
 from model.survival.optimism import optimism
 from schemas.cohort import Cohort
 
-LARGEST_RESAMPLE = 10_000
+LARGEST_RESAMPLE = 5_000
 """Persons drawn for one resample, at most: the interval of a million persons' C does not get better by more (ours)."""
 
 NO_ENTRY = "not measured where observation begins late: these measures take everybody as followed from the origin"

@@ -127,7 +127,11 @@ def _interaction(
     """The rows of the levels that are tested, with hazard ratios and the test; or with why there is none."""
     first = next(iter(rows.values()))
     own: NDArray[np.object_] = level_of(members, group)
-    frame = members.assign(**{LEVEL: own})[np.isin(own.astype(str), list(rows))].reset_index(drop=True)
+    frame = members.copy(deep=False)
+    frame[LEVEL] = own
+    tested = pd.Series(own).isin(list(rows)).to_numpy()
+    if not tested.all():
+        frame = frame[tested].reset_index(drop=True)
     levels = Covariate(group.name, LEVEL, "categorical", levels=tuple(rows), reference=first.level)
     columns = columns_of(cohort, cohort.declared.models[first.model_name])
     try:

@@ -7,7 +7,7 @@ model holds all that both the level and survival depend on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,9 @@ from model.survival.covariates import Covariate, cut_level_of, quarter_of, quart
 from model.survival.cox import CoxFit
 from model.survival.errors import FitRefused
 from model.survival.fit_columns import FOLLOW_UP, FitColumns
-from model.survival.strata import Strata
+
+BLOCK = 4096
+"""Persons whose survival at all times is held at once."""
 
 RESAMPLING = Resampling(repeats=200, largest=2_000)
 """The model is refitted in each; of more than 2,000 persons each resample draws 2,000 (`model.survival.bootstrap`)."""
@@ -61,6 +63,7 @@ def adjusted_curves(
         raise NotComputable(f"{by} is no covariate of the model with levels")
     columns = replace(columns, quick=True)
     fit = columns.fit(frame, covariates)
+    frame = frame[columns.needed(covariates, person)]
     levels = _levels(fit, covariate)
     times = np.asarray(times_years, dtype=float)
     if times.max() > min(baseline.longest_followup for baseline in fit.baselines):
@@ -100,17 +103,41 @@ def _levels(fit: CoxFit, covariate: Covariate) -> list[str]:
 
 def _standardised(fit: CoxFit, frame: pd.DataFrame, covariate: Covariate, levels: list[str], times: Floats) -> Floats:
     """Mean predicted survival of everybody by level and time, (levels, times)."""
-    numbers = Strata(fit.strata, tuple(baseline.stratum for baseline in fit.baselines)).numbers(frame)
+    numbers = fit.stratum_numbers(frame)
     hazard = np.array([[baseline.cumulative_hazard(time) for time in times] for baseline in fit.baselines])
     values = _values_of(frame, covariate)
+    risk_at = _log_risk_at(fit, frame, covariate)
     means = np.empty((len(levels), len(times)))
     for row, level in enumerate(levels):
         if level not in values:
             raise FitRefused(f"nobody has {covariate.name}={level}")
-        relative = np.exp(fit.log_risk(frame.assign(**{covariate.column: values[level]})))
-        for column in range(len(times)):
-            means[row, column] = np.exp(-hazard[numbers, column] * relative).mean()
+        relative = np.exp(risk_at(values[level]))
+        total = np.zeros(len(times))
+        for number, of_stratum in enumerate(hazard):
+            within = relative[numbers == number] if fit.strata else relative
+            for start in range(0, len(within), BLOCK):
+                total += np.exp(np.multiply.outer(-of_stratum, within[start : start + BLOCK])).sum(axis=1)
+        means[row] = total / len(frame)
     return means
+
+
+def _log_risk_at(fit: CoxFit, frame: pd.DataFrame, covariate: Covariate) -> Callable[[Any], Floats]:
+    """Everybody's log-risk, (persons,), as a function of the value that all are given in the covariate's column."""
+    column, design = covariate.column, fit.design
+    if design.interactions:
+        return lambda value: fit.log_risk(frame.assign(**{column: value}))
+    # What does not read the column stays; what does is the same for everybody.
+    reading = {each.name for each in design.covariates if each.column == column}
+    stays = np.array([term.covariate not in reading for term in design.terms])
+    base = (design.matrix(frame)[:, stays] - fit.centre[stays]) @ fit.beta[stays]
+
+    def given(value: Any) -> Floats:
+        one = np.array([value], dtype=frame[column].to_numpy().dtype)
+        own = [each.name for each in design.covariates if each.name in reading]
+        columns = np.concatenate([design.columns_of(name, one)[0] for name in own])
+        return base + float((columns - fit.centre[~stays]) @ fit.beta[~stays])
+
+    return given
 
 
 def _values_of(frame: pd.DataFrame, covariate: Covariate) -> dict[str, Any]:

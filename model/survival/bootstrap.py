@@ -8,14 +8,16 @@ people as for a million.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import NotComputable
+from model.survival.sharing import remembered
 
 LARGEST_SHARE_WITHOUT_NUMBER = 0.05
 """No interval is given where more resamples than these leave the number undetermined (ours)."""
@@ -85,30 +87,67 @@ def bootstrap_intervals(
                 drawn[name].append(measure(rows))
             except NotComputable:
                 continue
-    enough = max(1.0, (1 - LARGEST_SHARE_WITHOUT_NUMBER) * resampling.repeats)
-    shrunk = resampling.shrinkage(len(np.unique(people)))
-    determined = {}
+    found = {}
     for name, values in drawn.items():
-        if len(values) < enough:
-            continue
-        # Around the number of everybody, which those drawn are fewer than.
-        around = measures[name](np.arange(len(people))) if shrunk < 1 else 0.0
-        determined[name] = around + shrunk * (np.array(values) - around)
-    return {
-        name: Interval(*(float(bound) for bound in np.quantile(values, (0.025, 0.975))))
-        for name, values in determined.items()
-    }
+        # Around the number of everybody, which those drawn may be fewer than.
+        of_everybody = partial(measures[name], np.arange(len(people)))
+        interval = interval_of(np.array(values), of_everybody, people, resampling)
+        if interval is not None:
+            found[name] = interval
+    return found
+
+
+def interval_of(
+    values: NDArray[np.float64],
+    of_everybody: float | Callable[[], float],
+    people: NDArray[np.int64],
+    resampling: Resampling,
+) -> Interval | None:
+    """The interval from a number of each resample; None where too many resamples leave it undetermined.
+
+    Args:
+        values: of the resamples that determine it.
+        of_everybody: the same number of all rows, or what computes it where it is needed.
+        people: whose row it is, (rows,).
+        resampling: how the resamples were made.
+    """
+    if len(values) < max(1.0, (1 - LARGEST_SHARE_WITHOUT_NUMBER) * resampling.repeats):
+        return None
+    shrunk = resampling.shrinkage(count_of(people))
+    if shrunk < 1:
+        around = of_everybody() if callable(of_everybody) else of_everybody
+        values = around + shrunk * (values - around)
+    lower, upper = np.quantile(values, (0.025, 0.975))
+    return Interval(float(lower), float(upper))
+
+
+def count_of(people: NDArray[np.int64]) -> int:
+    """How many people the rows are of."""
+    return remembered("count of people", (people,), lambda: len(np.unique(people)))
 
 
 def resamples(people: NDArray[np.int64], resampling: Resampling) -> Iterator[Rows]:
     """Rows of people drawn with replacement, all rows of each; none where there is one person.
 
     As many people as there are, or `resampling.largest` of them.
+
+    Args:
+        people: whose row it is, (rows,).
+        resampling: repeats and seed.
     """
-    rng = np.random.default_rng(resampling.seed)
+    yield from remembered(("resamples", resampling), (people,), lambda: _drawn(people, resampling))
+
+
+def _drawn(people: NDArray[np.int64], resampling: Resampling) -> list[Rows]:
     everybody = People(people)
-    for _ in range(resampling.repeats if everybody.count > 1 else 0):
-        yield everybody.rows_of(rng.integers(everybody.count, size=resampling.drawn(everybody.count)))
+    repeats = resampling.repeats if everybody.count > 1 else 0
+    return [resample(everybody, resampling, number) for number in range(repeats)]
+
+
+def resample(everybody: People, resampling: Resampling, number: int) -> Rows:
+    """The rows of one resample; they depend on its number and the seed alone, so that it can be drawn anywhere."""
+    rng = np.random.default_rng((resampling.seed, number))
+    return everybody.rows_of(rng.integers(everybody.count, size=resampling.drawn(everybody.count)))
 
 
 class People:

@@ -266,8 +266,9 @@ def _risk(found: SurvivalAt) -> tuple[float, float | None, float | None]:
 
 
 def _frame(durations: Floats, events: NDArray[np.bool_], log_risk: Floats, entry: Floats | None) -> pd.DataFrame:
-    frame = pd.DataFrame({"followup_years": durations, "event": events, "log_risk": log_risk})
-    return frame if entry is None else frame.assign(**{ENTRY: entry})
+    columns = {"followup_years": durations, "event": events, "log_risk": log_risk}
+    # Without copies: fits to the same follow-up share its sorting.
+    return pd.DataFrame(columns if entry is None else {**columns, ENTRY: entry}, copy=False)
 
 
 def _checked(predicted_survival: Floats) -> Floats:

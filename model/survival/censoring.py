@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +31,12 @@ class CensoringDistribution:
         """Estimate it from follow-up (persons,) and whether it ended in death (persons,)."""
         times, inverse = np.unique(durations, return_inverse=True)
         died = np.bincount(inverse, weights=events, minlength=len(times))
-        ended = np.bincount(inverse, minlength=len(times))
-        at_risk = len(durations) - np.concatenate([[0], np.cumsum(ended)[:-1]]) - died
+        return cls.of_counts(times, died, np.bincount(inverse, minlength=len(times)))
+
+    @classmethod
+    def of_counts(cls, times: Floats, died: NDArray[Any], ended: NDArray[Any]) -> CensoringDistribution:
+        """Estimate it from how many died, and how many follow-ups ended, at each distinct time; (times,) each."""
+        at_risk = ended.sum() - np.concatenate([[0], np.cumsum(ended)[:-1]]) - died
         # Where all who are left die there is nobody to be censored, and G stays.
         steps = 1.0 - (ended - died) / np.where(at_risk > 0, at_risk, 1)
         return cls(times=times, probability=np.cumprod(steps, dtype=np.float64))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from model.survival.design import Term
 from model.survival.errors import FitRefused
@@ -43,7 +43,7 @@ def wald_coefficient(term: Term, estimate: float, error: float) -> Coefficient:
         ci_lower=float(np.exp(estimate - NORMAL_97_5 * error)),
         ci_upper=float(np.exp(estimate + NORMAL_97_5 * error)),
         z=z,
-        p_value=float(2 * stats.norm.sf(abs(z))),
+        p_value=math.erfc(abs(z) / math.sqrt(2)),
     )
 
 

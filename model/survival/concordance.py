@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from model.errors import NotComputable
 from model.survival.censoring import CensoringDistribution, Floats
-from model.survival.ranges import weight_below
+from model.survival.pair_counts import PairCounts, Timeline, pair_counts
+from model.survival.sharing import remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +49,25 @@ def harrells_c(durations: Floats, events: NDArray[np.bool_], risk: Floats) -> Co
     Raises:
         NotComputable: fewer than two persons, no events, no comparable pairs, or values that are no numbers.
     """
-    pairs = _compare(durations, events, risk)
-    if pairs.longer.sum() == 0:
+    return harrells_c_of(*compared(durations, events, risk))
+
+
+def harrells_c_of(timeline: Timeline, pairs: PairCounts) -> Concordance:
+    """The same from pairs that are counted already.
+
+    Raises:
+        NotComputable: no comparable pairs.
+    """
+    comparable = int(pairs.comparable.sum())
+    if comparable == 0:
         raise NotComputable("no comparable pairs: nobody was followed longer than the deaths")
     concordant, tied = int(pairs.lower.sum()), int(pairs.tied.sum())
-    comparable = int(pairs.longer.sum())
     return Concordance(
         c_index=(concordant + 0.5 * tied) / comparable,
         concordant=concordant,
         discordant=comparable - concordant - tied,
         tied_risk=tied,
-        tied_deaths=pairs.tied_deaths,
+        tied_deaths=int((timeline.deaths * (timeline.deaths - 1) // 2).sum()),
     )
 
 
@@ -75,19 +84,36 @@ def unos_c(durations: Floats, events: NDArray[np.bool_], risk: Floats, *, tau: f
     Raises:
         NotComputable: as `harrells_c`; no deaths before tau; or G is 0 at a death that counts (take a smaller tau).
     """
-    pairs = _compare(durations, events, risk)
-    counts = pairs.times < tau if tau is not None else np.ones(len(pairs.times), dtype=bool)
+    return unos_c_of(*compared(durations, events, risk), tau=tau)
+
+
+def unos_c_of(timeline: Timeline, pairs: PairCounts, *, tau: float | None = None) -> float:
+    """The same from pairs that are counted already.
+
+    Raises:
+        NotComputable: no comparable pairs, no deaths before tau, or G is 0 at a death that counts.
+    """
+    counts = timeline.deaths > 0
+    if tau is not None:
+        counts &= timeline.times < tau
     if not counts.any():
         raise NotComputable(f"no deaths before {tau:g}")
-    weights = np.zeros(len(pairs.times))
-    weights[counts] = _inverse(CensoringDistribution.of(durations, events).at(pairs.times[counts])) ** 2
-    comparable = float((weights * pairs.longer).sum())
+    weights = np.zeros(len(timeline.times))
+    weights[counts] = _inverse(timeline.censoring.at(timeline.times[counts])) ** 2
+    comparable = float((weights * pairs.comparable).sum())
     if comparable == 0:
         raise NotComputable("no comparable pairs: nobody was followed longer than the deaths")
     return float((weights * (pairs.lower + 0.5 * pairs.tied)).sum() / comparable)
 
 
-def dynamic_auc(durations: Floats, events: NDArray[np.bool_], risk: Floats, horizon: float) -> float:
+def dynamic_auc(
+    durations: Floats,
+    events: NDArray[np.bool_],
+    risk: Floats,
+    horizon: float,
+    *,
+    censoring: CensoringDistribution | None = None,
+) -> float:
     """Cumulative/dynamic AUC at one time (Uno et al. 2007; Hung and Chiang 2010).
 
     How well the risk tells those who died up to `horizon`, each weighted by 1 / G(t), from those followed beyond it.
@@ -95,6 +121,7 @@ def dynamic_auc(durations: Floats, events: NDArray[np.bool_], risk: Floats, hori
     Args:
         durations, events, risk: as for `harrells_c`.
         horizon: in the unit of `durations`.
+        censoring: distribution of the same persons' censoring, where it is known already.
 
     Returns:
         AUC, 0 to 1; 0.5 is chance.
@@ -102,55 +129,36 @@ def dynamic_auc(durations: Floats, events: NDArray[np.bool_], risk: Floats, hori
     Raises:
         NotComputable: nobody died up to the horizon, nobody was followed beyond it, or values that are no numbers.
     """
-    _check(durations, events, risk)
+    check_comparable(durations, events, risk)
     case, control = events & (durations <= horizon), durations > horizon
     if not case.any():
         raise NotComputable(f"nobody died within {horizon:g}")
     if not control.any():
         raise NotComputable(f"nobody was followed beyond {horizon:g}")
-    weights = _inverse(CensoringDistribution.of(durations, events).at(durations[case]))
-    controls = np.sort(risk[control])
-    lower = np.searchsorted(controls, risk[case], side="left")
-    up_to = np.searchsorted(controls, risk[case], side="right")
+    known = CensoringDistribution.of(durations, events) if censoring is None else censoring
+    weights = _inverse(known.at(durations[case]))
+    controls, cases = np.sort(risk[control]), risk[case]
+    # In ascending order the search goes through memory but once.
+    order = np.argsort(cases)
+    cases, weights = cases[order], weights[order]
+    lower = np.searchsorted(controls, cases, side="left")
+    up_to = np.searchsorted(controls, cases, side="right")
     return float((weights * (lower + up_to)).sum() / (2 * weights.sum() * len(controls)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Pairs:
-    """For each death: among those who outlived it, how many there are, with a lower risk, and with the same."""
+def compared(durations: Floats, events: NDArray[np.bool_], risk: Floats) -> tuple[Timeline, PairCounts]:
+    """Ends of follow-up as numbers, and the pairs counted.
 
-    times: Floats
-    longer: NDArray[np.int64]
-    lower: NDArray[np.int64]
-    tied: NDArray[np.int64]
-    tied_deaths: int
-
-
-def _compare(durations: Floats, events: NDArray[np.bool_], risk: Floats) -> _Pairs:
-    _check(durations, events, risk)
-    # By time, deaths before censorings of the same time: whoever comes after a death's own time block outlived it.
-    order = np.lexsort((~events, durations))
-    times, died = durations[order], events[order]
-    _, ranks = np.unique(risk[order], return_inverse=True)
-    at_death = times[died]
-    first = np.searchsorted(times, at_death, side="left")
-    _, block, deaths_in_block = np.unique(at_death, return_inverse=True, return_counts=True)
-    outlived_from = first + deaths_in_block[block]
-    own = ranks[died]
-    return _Pairs(
-        times=at_death,
-        longer=len(times) - outlived_from,
-        lower=weight_below(ranks, None, outlived_from, own),
-        tied=_count_equal(ranks, outlived_from, own),
-        tied_deaths=int((deaths_in_block * (deaths_in_block - 1) // 2).sum()),
-    )
+    Args, Raises: as `check_comparable`.
+    """
+    check_comparable(durations, events, risk)
+    timeline = timeline_of(durations, events)
+    return timeline, remembered("pairs", (durations, events, risk), lambda: pair_counts(timeline, risk))
 
 
-def _count_equal(ranks: NDArray[np.int64], start: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each query, how many of `ranks[start:]` equal `wanted`: by place among those of equal rank."""
-    size = len(ranks)
-    places = np.sort(ranks * size + np.arange(size))
-    return np.searchsorted(places, (wanted + 1) * size) - np.searchsorted(places, wanted * size + start)
+def timeline_of(durations: Floats, events: NDArray[np.bool_]) -> Timeline:
+    """Ends of follow-up as numbers, once for all risks of the same persons."""
+    return remembered("timeline", (durations, events), lambda: Timeline.of(durations, events))
 
 
 def _inverse(probabilities: Floats) -> Floats:
@@ -159,7 +167,12 @@ def _inverse(probabilities: Floats) -> Floats:
     return 1.0 / probabilities
 
 
-def _check(durations: Floats, events: NDArray[np.bool_], risk: Floats) -> None:
+def check_comparable(durations: Floats, events: NDArray[np.bool_], risk: Floats) -> None:
+    """See that there is something to compare.
+
+    Raises:
+        NotComputable: fewer than two persons, no events, or values that are no numbers.
+    """
     if len(durations) < 2:
         raise NotComputable("fewer than two persons")
     if not (np.isfinite(durations).all() and np.isfinite(risk).all()):

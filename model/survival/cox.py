@@ -120,15 +120,29 @@ class CoxFit:
         Raises:
             FitRefused: nobody of the fit (of the person's stratum) was followed that long, or there is no such stratum.
         """
-        numbers = Strata(self.strata, tuple(each.stratum for each in self.baselines)).numbers(frame)
+        return self.survival_of(self.log_risk(frame), self.stratum_numbers(frame), horizon_years, baseline=baseline)
+
+    def stratum_numbers(self, frame: pd.DataFrame) -> Integers:
+        """Number of each person's stratum among those of the fit, (persons,).
+
+        Raises:
+            FitRefused: there is no such stratum.
+        """
+        return Strata(self.strata, tuple(each.stratum for each in self.baselines)).numbers(frame)
+
+    def survival_of(
+        self, log_risk: Floats, numbers: Integers, horizon_years: float, *, baseline: Estimator = "breslow"
+    ) -> np.ndarray:
+        """As `survival`, of persons whose log-risk and number of stratum are known already, (persons,)."""
         cumulative = np.zeros(len(self.baselines))
-        for number in np.unique(numbers):
+        for number in np.flatnonzero(np.bincount(numbers, minlength=len(self.baselines))):
             of_stratum = self.baselines[number]
             if horizon_years > of_stratum.longest_followup:
                 where = f" in the stratum {', '.join(of_stratum.stratum)}" if self.strata else ""
                 raise FitRefused(f"nobody was followed for {horizon_years:g} years{where}")
             cumulative[number] = of_stratum.cumulative_hazard(horizon_years, baseline)
-        return np.exp(-cumulative[numbers] * np.exp(self.log_risk(frame)))
+        hazard = cumulative[numbers] if self.strata else cumulative[0]
+        return np.exp(-hazard * np.exp(log_risk))
 
     @property
     def _only_baseline(self) -> Baseline:

@@ -66,14 +66,20 @@ def decision_curve(
     if not all(0 < threshold < 1 for threshold in thresholds):
         raise NotComputable("a threshold is not between 0 and 1")
     observed = _ObservedRisk(durations, events, horizon_years, entry)
-    of_all = observed.of(np.ones(len(durations), dtype=bool))
+    ascending = sorted(set(thresholds))
+    # Who is treated at one threshold is at all lower ones: persons are counted by the highest they reach.
+    reached = np.searchsorted(ascending, predicted_risk, side="right")
+    of_all, *by_threshold = observed.from_each(reached, len(ascending))
     if of_all is None:
         raise NotComputable(f"nobody was followed for {horizon_years:g} years")
+    risks = dict(zip(ascending, by_threshold, strict=True))
+    many = len(predicted_risk) - np.cumsum(np.bincount(reached, minlength=len(ascending) + 1))
+    shares = {threshold: float(count / len(predicted_risk)) for threshold, count in zip(ascending, many, strict=False)}
     curve = []
     for threshold in thresholds:
-        treated = predicted_risk >= threshold
-        share = float(treated.mean())
-        risk = observed.of(treated) if share else 0.0
+        share, risk = shares[threshold], risks[threshold]
+        if not share:
+            risk = 0.0
         odds = threshold / (1 - threshold)
         curve.append(
             NetBenefit(
@@ -87,7 +93,7 @@ def decision_curve(
 
 
 class _ObservedRisk:
-    """One minus Kaplan-Meier at the horizon, of many subsets of the same persons: what is sorted is sorted once."""
+    """One minus Kaplan-Meier at the horizon, of nested subsets of the same persons, all at once."""
 
     def __init__(
         self, durations: Floats, events: NDArray[np.bool_], horizon_years: float, entry: Floats | None
@@ -100,18 +106,24 @@ class _ObservedRisk:
         self._first = None if entry is None else np.searchsorted(times, entry, side="right")
         self._reaches = durations >= horizon_years
 
-    def of(self, members: NDArray[np.bool_]) -> float | None:
-        """Of those members; None where nobody of them was followed to the horizon, and somebody was still alive."""
-        moments = self._moments
-        leaving = np.bincount(self._last[members], minlength=moments + 1)
-        at_risk = int(members.sum()) - np.cumsum(leaving)[:moments]
-        if self._first is not None:
-            at_risk = (
-                at_risk
-                - (int(members.sum()) - np.cumsum(np.bincount(self._first[members], minlength=moments + 1)))[:moments]
-            )
-        deaths = np.bincount(self._last[members & self._dies] - 1, minlength=moments)
-        survival = np.prod(1 - np.divide(deaths, at_risk, out=np.zeros(moments), where=deaths > 0))
-        if survival > 0 and not self._reaches[members].any():
-            return None
-        return float(1 - survival)
+    def from_each(self, reached: NDArray[np.int64], steps: int) -> list[float | None]:
+        """Of those who reached at least step 0, 1, ... `steps`; None where nobody of them was followed to the horizon,
+        and somebody was still alive.
+        """
+        by_step = np.argsort(reached, kind="stable")
+        bounds = np.searchsorted(reached[by_step], np.arange(steps + 2))
+        leaving, entered, deaths = np.zeros((3, self._moments + 1), dtype=np.int64)
+        anybody = False
+        found: list[float | None] = []
+        for step in reversed(range(steps + 1)):
+            rows = by_step[bounds[step] : bounds[step + 1]]
+            leaving += np.bincount(self._last[rows], minlength=self._moments + 1)
+            deaths += np.bincount(self._last[rows[self._dies[rows]]] - 1, minlength=self._moments + 1)
+            at_risk = leaving.sum() - np.cumsum(leaving)
+            if self._first is not None:
+                entered += np.bincount(self._first[rows], minlength=self._moments + 1)
+                at_risk -= entered.sum() - np.cumsum(entered)
+            anybody = anybody or bool(self._reaches[rows].any())
+            survival = np.prod(1 - np.divide(deaths, at_risk, out=np.zeros(self._moments + 1), where=deaths > 0))
+            found.append(None if survival > 0 and not anybody else float(1 - survival))
+        return found[::-1]

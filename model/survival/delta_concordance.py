@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.survival.bootstrap import Resampling, bootstrap_intervals
+from model.errors import NotComputable
+from model.survival.bootstrap import Resampling, interval_of, resamples
 from model.survival.censoring import Floats
 from model.survival.concordance import harrells_c
+from model.survival.sharing import remembered
 
 RESAMPLING = Resampling(repeats=500, largest=5_000)
 """A second or two a comparison, however many the persons."""
@@ -54,14 +56,20 @@ def delta_concordance(
         NotComputable: no events, no comparable pairs, or values that are no numbers.
     """
 
-    def gain(rows: NDArray[np.int64]) -> float:
-        of_rows = durations[rows], events[rows]
-        return harrells_c(*of_rows, larger[rows]).c_index - harrells_c(*of_rows, smaller[rows]).c_index
-
     whole_larger = harrells_c(durations, events, larger).c_index
     whole_smaller = harrells_c(durations, events, smaller).c_index
     persons = np.arange(len(durations)) if people is None else people
-    interval = bootstrap_intervals({"gain": gain}, persons, resampling).get("gain")
+
+    def by_resample(risk: Floats) -> Floats:
+        """Missing where a resample has no comparable pairs."""
+
+        def computed() -> Floats:
+            return np.array([_concordance(durations, events, risk, rows) for rows in resamples(persons, resampling)])
+
+        return remembered(("C by resample", resampling), (risk, durations, events, persons), computed)
+
+    gains = by_resample(larger) - by_resample(smaller)
+    interval = interval_of(gains[np.isfinite(gains)], whole_larger - whole_smaller, persons, resampling)
     return DeltaConcordance(
         larger=whole_larger,
         smaller=whole_smaller,
@@ -69,3 +77,10 @@ def delta_concordance(
         ci_lower=interval.lower if interval else None,
         ci_upper=interval.upper if interval else None,
     )
+
+
+def _concordance(durations: Floats, events: NDArray[np.bool_], risk: Floats, rows: NDArray[np.int64]) -> float:
+    try:
+        return harrells_c(durations[rows], events[rows], risk[rows]).c_index
+    except NotComputable:
+        return np.nan

@@ -100,7 +100,7 @@ class Design:
         Raises:
             FitRefused: a person has a level that the design was not learnt with.
         """
-        columns = [column for learnt in self.learnt for column in encoded(learnt, frame)]
+        columns = [column for learnt in self.learnt for column in _encoded_once(learnt, frame)]
         columns += [columns[one] * columns[other] for one, other in self.products]
         return np.array(columns).T if columns else np.empty((len(frame), 0))
 
@@ -194,7 +194,7 @@ def _cuts(frame: pd.DataFrame, covariate: Covariate) -> tuple[float, ...]:
 def _codes(covariate: Covariate, levels: tuple[str, ...], cuts: tuple[float, ...], frame: pd.DataFrame) -> np.ndarray:
     """Which of `levels` each person has, by its place; -1 where it is none of them; (persons,)."""
     if covariate.kind == "categorical":
-        return np.asarray(pd.Index(levels).get_indexer(frame[covariate.column].to_numpy(dtype=object)))
+        return np.asarray(pd.Index(levels).get_indexer(pd.Index(frame[covariate.column].to_numpy(dtype=object))))
     if covariate.kind == "quartile" and not cuts:
         return np.empty(0, dtype=np.int64)
     between = np.searchsorted(np.asarray(cuts), _numbers(frame, covariate), side="left")
@@ -247,6 +247,10 @@ def _product(one: Term, other: Term) -> Term:
     )
 
 
+def _encoded_once(learnt: Learnt, frame: pd.DataFrame) -> list[np.ndarray]:
+    return remembered(("encoded", learnt), (source_of(learnt.covariate, frame),), lambda: encoded(learnt, frame))
+
+
 def encoded(learnt: Learnt, frame: pd.DataFrame) -> list[np.ndarray]:
     """The columns of one covariate, (persons,) each, one a term.
 
@@ -263,7 +267,7 @@ def encoded(learnt: Learnt, frame: pd.DataFrame) -> list[np.ndarray]:
     codes = _codes(covariate, declared, learnt.cuts, frame)
     unseen = {declared[code] if code >= 0 else None for code in np.unique(codes)} - known
     if unseen:
-        own = frame[covariate.column][codes < 0] if None in unseen else []
-        told = sorted(({*unseen} - {None}) | {str(value) for value in own}, key=str)[0]
+        undeclared = frame[covariate.column][codes < 0].tolist()
+        told = sorted({str(value) for value in [*(unseen - {None}), *undeclared]})[0]
         raise FitRefused(f"no person of the fit has {covariate.name}={told}")
     return [(codes == declared.index(level)).astype(float) for level in learnt.levels]

@@ -32,10 +32,10 @@ NO_CONVERGENCE = "the fit did not converge: separation or near-collinear covaria
 
 MOST_STEPS = 50
 SMALLEST_STEP = 1e-9
-"""In log hazard per standard deviation. A step doubles the correct digits: where one this small is next, all are there."""
+"""In log hazard per standard deviation. A step doubles the correct digits: when one so small is next, all are there."""
 
 FARTHEST_START = 3.0
-"""In the same unit. A sample whose maximum lies farther from 0 may have none; Newton's method starts at 0 then (ours)."""
+"""In the same unit. A sample with its maximum farther from 0 may have none; Newton's method starts at 0 then (ours)."""
 
 LARGEST_REMAINDER = 1e-12
 """Twice the log-likelihood that another step could still gain; a fit with more to gain has not converged."""

@@ -23,6 +23,11 @@ class FitColumns:
     interactions: tuple[Interaction, ...] = ()
     quick: bool = False
 
+    def needed(self, covariates: tuple[Covariate, ...], *others: str | None) -> list[str]:
+        """Every column that a fit of these covariates reads, and others, each once."""
+        own = (self.duration, self.event, self.entry, self.cluster, self.weights, *self.strata)
+        return list(dict.fromkeys(filter(None, (*own, *(each.column for each in covariates), *others))))
+
     def fit(self, frame: pd.DataFrame, covariates: tuple[Covariate, ...]) -> CoxFit:
         """Fit to `frame`.
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from model.survival.concordance import timeline_of
 from model.survival.errors import FitRefused
+from model.survival.pair_counts import Timeline, pair_counts
 from model.survival.ranges import weight_below
 from model.survival.risk_sets import Floats, Integers, Outcome
 
@@ -23,16 +25,33 @@ def fitted_concordance(outcome: Outcome, risk: Floats) -> float:
     Raises:
         FitRefused: no two rows can be compared.
     """
+    plain = outcome.entry is None and bool((outcome.weights == 1).all())
+    if plain and not outcome.strata.any():
+        concordant, comparable = _of_plain(timeline_of(outcome.durations, outcome.events), risk)
+        return _share(concordant, comparable)
     concordant = comparable = 0.0
     order = np.argsort(outcome.strata, kind="stable")
     bounds = np.flatnonzero(np.diff(outcome.strata[order])) + 1
     for rows in np.split(order, bounds):
-        better, pairs = _of_stratum(outcome, risk, rows)
+        if plain:
+            better, pairs = _of_plain(Timeline.of(outcome.durations[rows], outcome.events[rows]), risk[rows])
+        else:
+            better, pairs = _of_stratum(outcome, risk, rows)
         concordant += better
         comparable += pairs
+    return _share(concordant, comparable)
+
+
+def _share(concordant: float, comparable: float) -> float:
     if comparable <= 0:
         raise FitRefused("no comparable pairs: nobody was followed longer than the deaths")
     return concordant / comparable
+
+
+def _of_plain(timeline: Timeline, risk: Floats) -> tuple[float, float]:
+    """Number of the concordant pairs, ties half, and of all comparable pairs."""
+    pairs = pair_counts(timeline, risk)
+    return float(pairs.lower.sum() + pairs.tied.sum() / 2), float(pairs.comparable.sum())
 
 
 def _of_stratum(outcome: Outcome, risk: Floats, rows: Integers) -> tuple[float, float]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from model.survival.cox import CoxFit
 from model.survival.residuals import dfbeta
-from model.survival.risk_sets import Floats
+from model.survival.risk_sets import Floats, Integers
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,42 @@ class Influence:
             for term, of_term in zip(self.terms, self.dfbetas.T, strict=True)
             for row in np.argsort(-np.abs(of_term), kind="stable")[:rows]
         )
+
+
+@dataclass(frozen=True)
+class LargestInfluence:
+    """What the most influential rows do to a fit, for each coefficient, (terms,); dfbetas as in `Influence`.
+
+    Attributes:
+        terms: names of the coefficients.
+        dfbetas: the largest absolute one.
+        beyond: how many rows have a larger absolute one than was asked for.
+        likelihood_displacement: the largest of all rows.
+    """
+
+    terms: tuple[str, ...]
+    dfbetas: Floats
+    beyond: Integers
+    likelihood_displacement: float
+
+
+def largest_influence(fit: CoxFit, limit: float) -> LargestInfluence:
+    """The same numbers as `influence` tells of every row, summed up block by block: of a million rows none is kept.
+
+    Args:
+        fit: a Cox model.
+        limit: absolute dfbetas above it are counted.
+    """
+    standardised = fit.naive_covariance * np.outer(fit.spread, fit.spread)
+    errors = np.sqrt(np.diag(standardised))
+    largest, beyond, displaced = np.zeros(len(errors)), np.zeros(len(errors), dtype=np.int64), 0.0
+    for rows, residuals in fit.sums.score_residual_blocks():
+        changes = standardised @ (residuals * fit.sums.risk_sets.weights[rows])
+        moved = np.abs(changes) / errors[:, None]
+        np.maximum(largest, moved.max(axis=1), out=largest)
+        beyond += (moved > limit).sum(axis=1)
+        displaced = max(displaced, float((changes * (fit.sums.information @ changes)).sum(axis=0).max()))
+    return LargestInfluence(tuple(one.term.name for one in fit.coefficients), largest, beyond, displaced)
 
 
 def influence(fit: CoxFit) -> Influence:

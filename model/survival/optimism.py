@@ -100,6 +100,7 @@ def draws(
         A draw for each number whose refit was not refused.
     """
     whose = np.arange(len(frame)) if person is None else np.unique(frame[person], return_inverse=True)[1]
+    frame = frame[columns.needed(covariates)]
     people = People(whose)
     size = resampling.drawn(people.count)
     quick = replace(columns, quick=True)

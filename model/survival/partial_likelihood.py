@@ -11,6 +11,7 @@ the cost is O(rows x terms) for the score and one matrix product, O(rows x terms
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -133,9 +134,9 @@ class EfronSums:
         else:
             hazard = self.hazard if isinstance(moment_weights, float) else self._hazard(moment_weights)
             second = weighted_products(self.columns, self.theta * hazard)
-        second -= weighted_products(self._means, risk_sets.weighted_deaths * moment_weights)
+        second -= weighted_products(self.means, risk_sets.weighted_deaths * moment_weights)
         if len(tied):
-            crossed = (self._means[:, tied] * (self._left * moment_weights)[tied]) @ self._excess.T
+            crossed = (self.means[:, tied] * (self._left * moment_weights)[tied]) @ self._excess.T
             second += crossed + crossed.T
             second -= weighted_products(self._excess, (self._left_twice * moment_weights)[tied])
         return (second + second.T) / 2
@@ -144,7 +145,7 @@ class EfronSums:
     def schoenfeld(self) -> Floats:
         """Schoenfeld's residuals: of each death, its columns less their mean over the slots; (terms, deaths)."""
         risk_sets = self.risk_sets
-        mean = self._minus_excess(self._means, self._left / risk_sets.weighted_deaths)
+        mean = self._minus_excess(self.means, self._left / risk_sets.weighted_deaths)
         residuals: Floats = np.take(self.columns, risk_sets.dead, axis=1) - mean[:, risk_sets.moment_of_death]
         return residuals
 
@@ -153,15 +154,33 @@ class EfronSums:
 
         Under ties a death gives 1/d of its event to each slot, and is at risk in slot l for a share 1 - l/d.
         """
+        residuals = np.empty_like(self.columns)
+        for rows, of_rows in self.score_residual_blocks():
+            residuals[:, rows] = of_rows
+        return residuals
+
+    def score_residual_blocks(self) -> Iterator[tuple[slice, Floats]]:
+        """The same some rows at a time, which a processor's cache holds: which rows, and (terms, so many rows)."""
         risk_sets = self.risk_sets
         squared = risk_sets.sum_of_slots(risk_sets.slot_weight * risk_sets.slot_share / self.denominators**2)
-        drift = risk_sets.sum_while_at_risk(self._minus_excess(self._means * self.increments, squared))
-        if len(risk_sets.tied_moments):
-            left = self._minus_excess(self._means * self._left, self._left_twice)
-            drift[:, risk_sets.dead] -= left[:, risk_sets.moment_of_death]
-        residuals = self.relative * (drift - self.columns * self.hazard)
-        residuals[:, risk_sets.dead] += self.schoenfeld
-        return residuals
+        drifting = risk_sets.cumulated(self._minus_excess(self.means * self.increments, squared))
+        # What a death is not exposed to at its own moment, and its Schoenfeld residual: both are its moment's.
+        left = self._minus_excess(self.means * self._left, self._left_twice)
+        mean = self._minus_excess(self.means, self._left / risk_sets.weighted_deaths)
+        hazard = self.hazard
+        for start in range(0, len(hazard), BLOCK):
+            rows = slice(start, start + BLOCK)
+            columns = self.columns[:, rows]
+            residuals = risk_sets.while_at_risk(drifting, rows)
+            first, last = np.searchsorted(risk_sets.dead, [start, start + BLOCK])
+            moments = risk_sets.moment_of_death[first:last]
+            dead = risk_sets.dead[first:last] - start
+            if len(risk_sets.tied_moments):
+                residuals[:, dead] -= left[:, moments]
+            residuals -= columns * hazard[rows]
+            residuals *= self.relative[rows]
+            residuals[:, dead] += columns[:, dead] - mean[:, moments]
+            yield rows, residuals
 
     # The mean of the columns over slot l of a moment is mu - (l/d) e / c, with mu = S1/S the mean over its whole risk
     # set and e = D1 - D mu the excess of its deaths over that mean. Sums over slots are then sums over moments.
@@ -176,16 +195,16 @@ class EfronSums:
         risk_sets, theta, terms = self.risk_sets, self.theta, len(self.columns)
         of_deaths = np.empty((len(risk_sets.times), terms + 1, terms + 1))
         own = np.empty_like(of_deaths)
-        bounds = zip(risk_sets.segment_starts, risk_sets.deaths, risk_sets.segment_ends, strict=True)
-        for moment, (start, deaths, end) in enumerate(bounds):
+        segments = np.stack([risk_sets.segment_starts, risk_sets.deaths, risk_sets.segment_ends], axis=1).tolist()
+        for moment, (start, deaths, end) in enumerate(segments):
             _products_of(self.columns, theta, start, start + deaths, out=of_deaths[moment])
             _products_of(self.columns, theta, start + deaths, end, out=own[moment])
         own += of_deaths
         return own, of_deaths
 
     @cached_property
-    def _means(self) -> Floats:
-        """mu, (terms, moments)."""
+    def means(self) -> Floats:
+        """mu: mean of the columns over each risk set, weighted by theta, (terms, moments)."""
         if self.risk_sets.is_grouped:
             return np.asarray(self.risk_sets.sum_from_moments(self._products[0][:, 0, 1:]).T / self.at_risk)
         return self.risk_sets.sum_at_risk(self.columns * self.theta) / self.at_risk
@@ -198,7 +217,7 @@ class EfronSums:
             of_deaths = self._products[1][risk_sets.tied_moments, 0, 1:].T
         else:
             of_deaths = risk_sets.sum_of_ties(self.columns, self.theta)
-        return of_deaths - self._means[:, risk_sets.tied_moments] * self._dying[risk_sets.tied_moments]
+        return of_deaths - self.means[:, risk_sets.tied_moments] * self._dying[risk_sets.tied_moments]
 
     @cached_property
     def _left(self) -> Floats:

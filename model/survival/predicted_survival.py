@@ -16,11 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from model.survival.cox import CoxFit
 from model.survival.intervals import NORMAL_97_5
-from model.survival.risk_sets import Floats, Outcome
+from model.survival.risk_sets import Floats
 from model.survival.strata import Strata
 
 
@@ -49,14 +48,8 @@ class SurvivalPredictor:
     def __init__(self, fit: CoxFit) -> None:
         """Take the risk sets' means once; every prediction then costs one product."""
         self.fit = fit
-        order = fit.sums.risk_sets.order
-        centred = np.empty((fit.rows, len(fit.beta)))
-        centred[order] = fit.sums.columns.T * fit.spread
         self._strata = Strata(fit.strata, tuple(baseline.stratum for baseline in fit.baselines))
-        self._moments = tuple(
-            _moments(fit.outcome, fit.outcome.strata == number, centred, fit.beta)
-            for number in range(len(fit.baselines))
-        )
+        self._moments = tuple(_moments(fit, number) for number in range(len(fit.baselines)))
 
     def log_risk_error(self, people: pd.DataFrame) -> Floats:
         """Standard error of each person's log-risk, which is centred on the persons of the fit; (persons,)."""
@@ -87,33 +80,21 @@ class SurvivalPredictor:
         return self.fit.design.matrix(people) - self.fit.centre
 
 
-def _moments(outcome: Outcome, within: NDArray[np.bool_], centred: Floats, beta: Floats) -> _Moments:
-    """Of one stratum's rows; `centred` is the design less its mean, (rows, terms)."""
-    durations, events, matrix = outcome.durations[within], outcome.events[within], centred[within]
-    weights = outcome.weights[within]
-    theta = weights * np.exp(matrix @ beta)
-    times = np.unique(durations[events])
-    deaths = np.bincount(np.searchsorted(times, durations[events]), weights=weights[events], minlength=len(times))
-    weighted = np.column_stack([theta, theta[:, None] * matrix])
-    at_risk = _from(durations, weighted, times)
-    if outcome.entry is not None:
-        at_risk = at_risk - _from(outcome.entry[within], weighted, times)
-    s0, means = at_risk[:, 0], at_risk[:, 1:] / at_risk[:, :1]
+def _moments(fit: CoxFit, number: int) -> _Moments:
+    """Of one stratum."""
+    sums, risk_sets = fit.sums, fit.sums.risk_sets
+    within = risk_sets.moment_stratum == number
+    # The likelihood's predictor is that of the centred columns, less the stratum's shift.
+    s0 = sums.at_risk[within] * np.exp(sums.shift[number])
+    means = (sums.means[:, within] * fit.spread[:, None]).T
+    deaths = risk_sets.weighted_deaths[within]
     steps = deaths / s0
     return _Moments(
-        times=times,
+        times=risk_sets.times[within],
         hazard=np.cumsum(steps),
         hazard_variance=np.cumsum(deaths / s0**2),
         weighted_means=np.cumsum(means * steps[:, None], axis=0),
     )
-
-
-def _from(ends: Floats, values: Floats, times: Floats) -> Floats:
-    """Sum of `values` ((rows, k)) over the rows whose `ends` is at or after each time; (times, k)."""
-    order = np.argsort(ends, kind="stable")
-    tail = np.zeros((len(ends) + 1, values.shape[1]))
-    tail[:-1] = np.cumsum(values[order][::-1], axis=0)[::-1]
-    return tail[np.searchsorted(ends[order], times, side="left")]
 
 
 def _root_of_form(vectors: Floats, covariance: Floats) -> Floats:

@@ -121,9 +121,7 @@ def sorted_columns(design: Design, frame: pd.DataFrame, follow_up: Followed) -> 
     """
     risk_sets = follow_up.risk_sets
     main = [column for learnt in design.learnt for column in _columns_of(learnt, frame, risk_sets)]
-    products = [
-        SortedColumn.of(main[one].values * main[other].values, risk_sets) for one, other in design.products
-    ]
+    products = [SortedColumn.of(main[one].values * main[other].values, risk_sets) for one, other in design.products]
     return main + products
 
 

@@ -1,9 +1,10 @@
 """Who is at risk when: the bookkeeping of a partial likelihood, done once for a data set and used at every step.
 
-Rows are sorted by stratum and end of follow-up, those with the event first. A *moment* is a time at which somebody of a stratum has the event, and
-a row is at risk at the moments of its stratum in (entry, end]. Efron's ties (1977) let the d deaths of a moment happen
-one after the other, in all orders at once: a *slot* is one of those d turns, before which a share l/d of the deaths'
-risk, l = 0 .. d - 1, has left the risk set. Every sum over risk sets is a cumulative sum: O(rows), whatever the ties.
+Rows are sorted by stratum and end of follow-up, those with the event first. A *moment* is a time at which somebody of a
+stratum has the event, and a row is at risk at the moments of its stratum in (entry, end]. Efron's ties (1977) let the d
+deaths of a moment happen one after the other, in all orders at once: a *slot* is one of those d turns, before which a
+share l/d of the deaths' risk, l = 0 .. d - 1, has left the risk set. Every sum over risk sets is a cumulative sum:
+O(rows), whatever the ties.
 """
 
 from __future__ import annotations
@@ -195,14 +196,23 @@ class RiskSets:
 
     def sum_while_at_risk(self, increments: Floats) -> Floats:
         """Sum of a value of moments over those at which a row is at risk; (..., moments) to (..., rows)."""
+        return self.while_at_risk(self.cumulated(increments), slice(None))
+
+    def cumulated(self, increments: Floats) -> Floats:
+        """Cumulative sums of a value of moments, for `while_at_risk`; (..., moments) to (..., moments + strata)."""
         # Strata are cumulated apart, each from an exact zero: a large sum of one must not round those of the next.
         cumulated = np.zeros((*increments.shape[:-1], len(self.times) + self.strata))
         for number, span in enumerate(self._spans):
             first, last = span.moments.start + number + 1, span.moments.stop + number + 1
             np.cumsum(increments[..., span.moments], axis=-1, out=cumulated[..., first:last])
-        total: Floats = cumulated[..., self._leaves + self.stratum]
+        return cumulated
+
+    def while_at_risk(self, cumulated: Floats, rows: slice) -> Floats:
+        """The sums of `sum_while_at_risk` for some of the rows; (..., so many rows)."""
+        stratum = self.stratum[rows]
+        total: Floats = np.take(cumulated, self._leaves[rows] + stratum, axis=-1)
         if len(self._late_rows):
-            total -= cumulated[..., self._enters + self.stratum]
+            total -= np.take(cumulated, self._enters[rows] + stratum, axis=-1)
         return total
 
     def to_data_order(self, values: Floats) -> Floats:

@@ -56,4 +56,3 @@ def remembered(what: Hashable, arrays: tuple[NDArray[Any] | None, ...], compute:
 
 def _place(array: NDArray[Any]) -> Hashable:
     return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype.str
-
