@@ -71,8 +71,28 @@ def validate(night: NightOption) -> None:
 
 
 @app.command()
-def score(night: NightOption) -> None:
-    """Score accepted photos with the current model."""
+def score(
+    night: NightOption,
+    archive: Annotated[
+        bool, typer.Option("--archive", help="Score what other models scored before, the photos taken last first.")
+    ] = False,
+    photos: Annotated[
+        int | None, typer.Option(min=1, help="Of the archive at most so many. Default: FAHR_ARCHIVE_PHOTOS.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Score the archive with this release, which does not become the current one.")
+    ] = None,
+) -> None:
+    """Score accepted photos with the current model, or a share of the archive with a new one."""
+    if archive:
+        from functools import partial
+
+        from jobs.archive import archive as share
+
+        _spark_stage(partial(share, photos=photos, model=model), "score", night)
+        return
+    if photos is not None or model is not None:
+        raise typer.BadParameter("--photos and --model go with --archive")
     from jobs.score import score as stage
 
     _spark_stage(stage, "score", night)
@@ -88,12 +108,17 @@ def publish(night: NightOption) -> None:
 
 
 @app.command()
-def nightly(night: NightOption) -> None:
-    """Pull, validate, score and publish, in order, without Airflow."""
+def nightly(
+    night: NightOption,
+    retry: Annotated[
+        str | None, typer.Option(metavar="REASON", help="First let every photo be tried again that has this reason.")
+    ] = None,
+) -> None:
+    """Pull, validate, score and publish, in order, without Airflow; then score a share of the archive."""
     from jobs.nightly import nightly as night_job
 
     with _opened() as (settings, engine):
-        for name, counts in night_job(settings=settings, engine=engine, night=night).items():
+        for name, counts in night_job(settings=settings, engine=engine, night=night, retry=retry).items():
             say(name, counts)
 
 

@@ -19,11 +19,13 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from sqlalchemy import Connection, Engine, text
 
+from jobs import audit
 from jobs.errors import DatasetRejected
 from jobs.gates import Gate, require
 from jobs.runs import Run, recorded_run
 from jobs.scoring_worker import STAGED_SCHEMA
 from jobs.settings import Settings
+from jobs.standing import any_loose, forget_loose_scores
 from jobs.warehouse.connection import copy_rows
 from schemas.staged_rules import STAGED, STAGED_QUERY
 
@@ -44,7 +46,7 @@ class StagedRun:
 
 
 def publish(*, settings: Settings, engine: Engine, night: date) -> dict[str, int]:
-    """Publish every staged score whose scoring run succeeded, whatever its night.
+    """Publish every staged score whose scoring run succeeded, whatever its night; forget those of bytes given up.
 
     Args:
         settings: where the staged scores and the Data Docs are.
@@ -52,19 +54,22 @@ def publish(*, settings: Settings, engine: Engine, night: date) -> dict[str, int
         night: the logical date of this run.
 
     Returns:
-        Counts of the rows that are new: scored, rejected (a permanent reason), failed (a transient one).
+        Counts of the rows that are new: scored, rejected (a permanent reason), failed (a transient one); and forgotten,
+        scores of bytes that no accepted photo has any more, where there are any.
 
     Raises:
         LockHeld: another run works on the night.
         DatasetRejected: the staged scores are not what the scoring runs recorded; nothing was published.
     """
     with recorded_run(engine, stage="publish", logical_date=night) as run:
-        staged = _staged_runs(engine, settings.staged)
+        staged = _staged_runs(engine, settings)
         counted = {"counted": sum(one.rows for one in staged)}
         with _loaded(engine, staged) as rows:
-            if rows != counted["counted"] or _anything_new(engine):
+            news = rows != counted["counted"] or _anything_new(engine)
+            if news:
                 gate = Gate(settings, run.run_id)
                 require(gate.judge_query(STAGED, engine, STAGED_QUERY, counted), settings, next_step=_NEXT_STEP)
+            if news or _anything_loose(engine):
                 _merge(run, staged)
             else:
                 run.nothing_to_do()
@@ -73,20 +78,22 @@ def publish(*, settings: Settings, engine: Engine, night: date) -> dict[str, int
     return run.counts
 
 
-def _staged_runs(engine: Engine, staged: Path) -> list[StagedRun]:
-    """The runs whose scores wait to be published, the oldest first. Folders of runs that did not succeed are removed.
+def _staged_runs(engine: Engine, settings: Settings) -> list[StagedRun]:
+    """The runs whose scores wait to be published, the oldest first. Folders of nights that did not succeed are removed.
 
-    We hold the night's lock: a run that is not recorded as succeeded is dead, and its photos are scored again.
+    We hold the night's lock: a night's run that is not recorded as succeeded is dead, and its photos are scored again.
+    A run over the archive may be at work beside us: its folder is its own until it has succeeded.
     """
-    if not staged.is_dir():
-        return []
+    staged = [folder for folder in (settings.staged, settings.staged_archive) if folder.is_dir()]
+    folders = [run_folder for folder in staged for run_folder in folder.iterdir()]
+    by_name = {folder.name: folder for folder in folders}
     with engine.connect() as connection:
         succeeded = [
-            StagedRun(row.run_id, row.logical_date, row.rows, staged / f"run={row.run_id}")
-            for row in connection.execute(_SUCCEEDED, {"names": [folder.name for folder in staged.iterdir()]})
+            StagedRun(row.run_id, row.logical_date, row.rows, by_name[f"run={row.run_id}"])
+            for row in connection.execute(_SUCCEEDED, {"names": list(by_name)})
         ]
-    for folder in staged.iterdir():
-        if folder not in {one.folder for one in succeeded}:
+    for folder in set(folders) - {one.folder for one in succeeded}:
+        if folder.parent == settings.staged:
             shutil.rmtree(folder)
     return succeeded
 
@@ -100,7 +107,7 @@ _SUCCEEDED = text(
     """
     SELECT run_id, logical_date, CAST(counts ->> 'pending' AS bigint) AS rows
     FROM fahr.run_v1
-    WHERE stage = 'score' AND status = 'succeeded' AND 'run=' || run_id = ANY(:names)
+    WHERE stage IN ('score', 'archive') AND status = 'succeeded' AND 'run=' || run_id = ANY(:names)
     ORDER BY finished_at, run_id
     """
 )
@@ -147,6 +154,11 @@ def _anything_new(engine: Engine) -> bool:
         return bool(connection.execute(_NEWS).scalar_one())
 
 
+def _anything_loose(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        return any_loose(connection)
+
+
 _KEY = "content_sha256, model_id, preprocessing_id"
 
 _NEWS = text(
@@ -163,6 +175,7 @@ _NEWS = text(
         LEFT JOIN fahr.score_failure_v1 AS failure USING ({_KEY})
         WHERE score.run_id IS NULL
           AND (last.reason_code IS NULL OR failure.run_id IS NULL OR failure.last_failed_on < last.logical_date
+               OR failure.try_again
                OR (failure.last_failed_on = last.logical_date AND failure.reason_code <> last.reason_code))
     )
     """
@@ -184,6 +197,10 @@ def _merge(run: Run, staged: Sequence[StagedRun]) -> None:
                 run.counts["rejected" if permanent else "failed"] += 1
         connection.execute(_END_FAILURES)
         _verify(connection)
+        connection.execute(_JUDGED)
+        if forgotten := forget_loose_scores(connection):
+            run.counts["forgotten"] = forgotten
+        audit.record(connection, action="publish", run_id=run.run_id, counts=run.counts)
 
 
 _INSERT_SCORES = text(
@@ -212,10 +229,11 @@ _UPSERT_FAILURES = text(
             reason_code = excluded.reason_code,
             last_failed_on = excluded.last_failed_on,
             tries = known.tries + CASE WHEN known.last_failed_on < excluded.last_failed_on THEN 1 ELSE 0 END,
+            try_again = false,
             weights_sha256 = excluded.weights_sha256,
             code_version = excluded.code_version,
             run_id = excluded.run_id
-        WHERE known.last_failed_on < excluded.last_failed_on
+        WHERE known.last_failed_on < excluded.last_failed_on OR known.try_again
            OR (known.last_failed_on = excluded.last_failed_on AND known.reason_code <> excluded.reason_code)
         RETURNING reason_code
     )
@@ -231,6 +249,19 @@ _END_FAILURES = text(
         = (score.content_sha256, score.model_id, score.preprocessing_id)
       AND (staged.content_sha256, staged.model_id, staged.preprocessing_id)
         = (score.content_sha256, score.model_id, score.preprocessing_id)
+    """
+)
+
+
+# Once any model has judged them, bytes are the archive's for every other model.
+_JUDGED = text(
+    """
+    UPDATE fahr.validation_v1 AS decision SET score_due = false
+    WHERE decision.accepted AND decision.score_due
+      AND (EXISTS (SELECT FROM fahr.face_score_v1 AS score WHERE score.content_sha256 = decision.content_sha256)
+           OR EXISTS (
+               SELECT FROM fahr.score_failure_v1 AS failure JOIN fahr.reason_code_v1 AS reason USING (reason_code)
+               WHERE failure.content_sha256 = decision.content_sha256 AND reason.permanent))
     """
 )
 

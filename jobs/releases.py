@@ -111,7 +111,7 @@ def retire_others(connection: Connection, release: ModelRelease) -> None:
     connection.execute(text("LOCK TABLE fahr.model_version_v1 IN SHARE ROW EXCLUSIVE MODE"))
     connection.execute(
         text(
-            "UPDATE fahr.model_version_v1 SET is_current = false WHERE is_current"
+            "UPDATE fahr.model_version_v1 SET is_current = false, archive_scored = false WHERE is_current"
             " AND (model_id, preprocessing_id) <> (:model_id, :preprocessing_id)"
         ),
         {"model_id": release.model_id, "preprocessing_id": release.preprocessing_id},

@@ -1,4 +1,8 @@
-"""Score: accepted photos through the networks, on Spark, into staged Parquet that publish will check and merge."""
+"""Score: accepted photos through the networks, on Spark, into staged Parquet that publish will check and merge.
+
+The night's own photos are those that no model has judged yet. What another model judged before is the archive, which a
+new model works off in bounded shares (`jobs.archive`), so that a night's photos never wait for it.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +47,7 @@ class PendingPhoto:
 
 
 def score(*, settings: Settings, engine: Engine, spark: LazySpark, night: date) -> dict[str, int]:
-    """Score every accepted photo, known up to `night`, that has no score by the current model and may get one.
+    """Score every accepted photo, known up to `night`, that no model has judged yet, or that may be tried again.
 
     Equal bytes are scored once. Staged rows wait for `jobs.publish`; nothing an analyst sees changes here but the
     list of models.
@@ -60,26 +64,38 @@ def score(*, settings: Settings, engine: Engine, spark: LazySpark, night: date) 
     with recorded_run(engine, stage="score", logical_date=night, model_id=release.model_id) as run:
         remove_leftovers(engine, settings.staged, stage="score", prefix="run")
         with engine.connect() as connection:
-            _refuse_other_weights(connection, release)
-            pending = _pending(connection, release, night)
+            refuse_other_weights(connection, release)
+            pending = pending_photos(connection, _PENDING, release, night=night)
             retired = _is_retired(connection, release)
         if not pending and not retired:
             run.nothing_to_do()
             return {}
         if not pending:  # it scored everything before another release took over: its scores are the current ones again
             run.counts = {"current_again": 1}
-            _finish(run, release, night)
-            return run.counts
-        folder = settings.staged / f"run={run.run_id}"
-        spark.preload(release.folder)
-        frame = _landed_bytes(spark.session, settings.landing, pending)
-        stage_scores(frame, settings=settings, release=release, folder=folder)
-        run.counts = _counts(folder, pending)
-        _finish(run, release, night)
+        else:
+            spark.preload(release.folder)
+            folder = settings.staged / f"run={run.run_id}"
+            run.counts = score_photos(pending, settings=settings, spark=spark, release=release, folder=folder)
+        with run.publish() as connection:
+            register(connection, run, release)
+            make_current(connection, release)
     return run.counts
 
 
-def _refuse_other_weights(connection: Connection, release: ModelRelease) -> None:
+def score_photos(
+    pending: Sequence[PendingPhoto], *, settings: Settings, spark: LazySpark, release: ModelRelease, folder: Path
+) -> dict[str, int]:
+    """Stage a score or a reason for each of these photos in `folder`, and count them there.
+
+    Raises:
+        RuntimeError: Spark ended well but a photo is missing from what it wrote, or stands there twice.
+    """
+    frame = _landed_bytes(spark.session, settings.landing, pending)
+    stage_scores(frame, settings=settings, release=release, folder=folder)
+    return _counts(folder, pending)
+
+
+def refuse_other_weights(connection: Connection, release: ModelRelease) -> None:
     """One name stands for one set of weights: scores under it must stay comparable.
 
     Raises:
@@ -121,12 +137,11 @@ def stage_scores(frame: DataFrame, *, settings: Settings, release: ModelRelease,
     frame.mapInArrow(worker, from_arrow_schema(STAGED_SCHEMA)).write.parquet(str(folder))
 
 
-_PENDING = text(
-    """
+WAITING_PHOTOS = """
     SELECT DISTINCT ON (photo.content_sha256)
            photo.photo_id, photo.content_sha256, photo.landing_run_id
-    FROM fahr.photo_v1 AS photo
-    JOIN fahr.validation_v1 AS decision USING (photo_id, content_sha256)
+    FROM fahr.validation_v1 AS decision
+    JOIN fahr.photo_v1 AS photo USING (photo_id, content_sha256)
     LEFT JOIN fahr.face_score_v1 AS score
            ON score.content_sha256 = photo.content_sha256
           AND score.model_id = :model_id AND score.preprocessing_id = :preprocessing_id
@@ -136,18 +151,34 @@ _PENDING = text(
     LEFT JOIN fahr.reason_code_v1 AS reason ON reason.reason_code = failure.reason_code
     WHERE decision.accepted AND decision.decided_on <= :night
       AND score.content_sha256 IS NULL
-      AND (failure.content_sha256 IS NULL OR NOT reason.permanent)
-      AND photo.landing_run_id IS NOT NULL
+      AND (failure.content_sha256 IS NULL OR NOT reason.permanent OR failure.try_again)
+      AND photo.landing_run_id IS NOT NULL AND photo.bytes_purged_on IS NULL
+      AND ({which})
     ORDER BY photo.content_sha256, photo.photo_id
-    """
-)
+"""
+"""Accepted photos whose bytes are there and that a model has not judged; `which` chooses among them."""
 
-
-def _pending(connection: Connection, release: ModelRelease, night: date) -> list[PendingPhoto]:
-    rows = connection.execute(
-        _PENDING, {"model_id": release.model_id, "preprocessing_id": release.preprocessing_id, "night": night}
+# Each way in has an index of its own, so that a night without news does not look at the whole ledger.
+_TO_TRY_AGAIN = """
+    SELECT content_sha256 FROM fahr.score_failure_v1
+    WHERE try_again AND (model_id, preprocessing_id) = (:model_id, :preprocessing_id)
+"""
+_PENDING = f"""
+    WITH due AS MATERIALIZED (
+        SELECT photo_id FROM fahr.validation_v1 WHERE accepted AND score_due
+        UNION
+        SELECT photo_id FROM fahr.photo_v1 WHERE content_sha256 IN ({_TO_TRY_AGAIN})
     )
-    return [PendingPhoto(*row) for row in rows]
+    {WAITING_PHOTOS.format(which="photo_id IN (SELECT photo_id FROM due)")}
+"""
+
+
+def pending_photos(
+    connection: Connection, query: str, release: ModelRelease, **parameters: object
+) -> list[PendingPhoto]:
+    """The photos that a query made of `WAITING_PHOTOS` finds for a release."""
+    key = {"model_id": release.model_id, "preprocessing_id": release.preprocessing_id}
+    return [PendingPhoto(*row) for row in connection.execute(text(query), key | parameters)]
 
 
 def _landed_bytes(spark: SparkSession, landing: Path, pending: Sequence[PendingPhoto]) -> DataFrame:
@@ -191,25 +222,29 @@ def _counts(folder: Path, pending: Sequence[PendingPhoto]) -> dict[str, int]:
     }
 
 
-def _finish(run: Run, release: ModelRelease, night: date) -> None:
-    """Register the model as the current one and end the run."""
-    with run.publish() as connection:
-        model = {
-            "model_id": release.model_id,
-            "preprocessing_id": release.preprocessing_id,
-            "weights_sha256": release.weights_sha256,
-            "age": release.networks["age"].sha256 if "age" in release.networks else None,
-            "survival": release.networks["survival"].sha256 if "survival" in release.networks else None,
-            "synthetic": release.trained_on_synthetic,
-            "training_data": release.training_data,
-            "licence": release.licence,
-            "intended_use": release.intended_use,
-            "metrics": release.metrics_json,
-            "night": night,
-            "run_id": run.run_id,
-        }
-        retire_others(connection, release)
-        connection.execute(_REGISTER, model)
+def register(connection: Connection, run: Run, release: ModelRelease) -> None:
+    """Record a release that scored here; nothing changes where it is known."""
+    model = {
+        "model_id": release.model_id,
+        "preprocessing_id": release.preprocessing_id,
+        "weights_sha256": release.weights_sha256,
+        "age": release.networks["age"].sha256 if "age" in release.networks else None,
+        "survival": release.networks["survival"].sha256 if "survival" in release.networks else None,
+        "synthetic": release.trained_on_synthetic,
+        "training_data": release.training_data,
+        "licence": release.licence,
+        "intended_use": release.intended_use,
+        "metrics": release.metrics_json,
+        "night": run.logical_date,
+        "run_id": run.run_id,
+    }
+    connection.execute(_REGISTER, model)
+
+
+def make_current(connection: Connection, release: ModelRelease) -> None:
+    """Let the scores of a registered release be the current ones."""
+    retire_others(connection, release)
+    connection.execute(_MAKE_CURRENT, {"model_id": release.model_id, "preprocessing_id": release.preprocessing_id})
 
 
 _REGISTER = text(
@@ -218,7 +253,12 @@ _REGISTER = text(
            (model_id, preprocessing_id, weights_sha256, age_weights_sha256, survival_weights_sha256,
             trained_on_synthetic, training_data, licence, intended_use, metrics, registered_on, is_current, run_id)
     VALUES (:model_id, :preprocessing_id, :weights_sha256, :age, :survival, :synthetic, :training_data, :licence,
-            :intended_use, CAST(:metrics AS jsonb), :night, true, :run_id)
-    ON CONFLICT (model_id, preprocessing_id) DO UPDATE SET is_current = true
+            :intended_use, CAST(:metrics AS jsonb), :night, false, :run_id)
+    ON CONFLICT (model_id, preprocessing_id) DO NOTHING
     """
+)
+
+_MAKE_CURRENT = text(
+    "UPDATE fahr.model_version_v1 SET is_current = true"
+    " WHERE (model_id, preprocessing_id) = (:model_id, :preprocessing_id) AND NOT is_current"
 )

@@ -48,6 +48,7 @@ PENDING_SCHEMA = pa.schema(
         ("photo_id", pa.int64()),
         ("content_sha256", pa.string()),
         ("pull", pa.string()),
+        ("person_id", pa.int64()),
         ("known_person_id", pa.int64()),
         ("birth_date", pa.date32()),
     ]
@@ -83,7 +84,7 @@ def validate(*, settings: Settings, engine: Engine, spark: LazySpark, night: dat
     with recorded_run(engine, stage="validate", logical_date=night) as run:
         with engine.connect() as connection:
             facts = _facts(connection, settings, night)
-        if facts.pending.num_rows == 0:
+        if facts is None:
             run.nothing_to_do()
             return {}
         run.counts = {"pending": facts.pending.num_rows}
@@ -102,9 +103,11 @@ def validate(*, settings: Settings, engine: Engine, spark: LazySpark, night: dat
     return run.counts
 
 
-def _facts(connection: Connection, settings: Settings, night: date) -> _Night:
+def _facts(connection: Connection, settings: Settings, night: date) -> _Night | None:
     has_persons = connection.execute(text("SELECT to_regclass('cdm.person') IS NOT NULL")).scalar_one()
     pending = connection.execute(_PENDING_WITH_PERSONS if has_persons else _PENDING, {"night": night}).all()
+    if not pending:
+        return None
     contents = [row.content_sha256 for row in pending]
     return _Night(
         pending=pa.Table.from_pylist([row._asdict() for row in pending], schema=PENDING_SCHEMA),
@@ -125,10 +128,11 @@ _PENDING_FROM = """
     LEFT JOIN fahr.validation_v1 AS decision USING (photo_id, content_sha256)
 """
 _PENDING_WHERE = """
-    WHERE photo.landing_run_id IS NOT NULL AND decision.photo_id IS NULL AND photo.last_tried_on <= :night
+    WHERE photo.decision_due AND photo.landing_run_id IS NOT NULL AND decision.photo_id IS NULL
+      AND photo.last_tried_on <= :night
     ORDER BY photo_id
 """
-_PENDING_COLUMNS = "photo_id, content_sha256, CAST(photo.landing_run_id AS text) AS pull"
+_PENDING_COLUMNS = "photo_id, content_sha256, CAST(photo.landing_run_id AS text) AS pull, photo.person_id"
 _PENDING = text(
     f"""
     SELECT {_PENDING_COLUMNS}, photo.person_id AS known_person_id, CAST(NULL AS date) AS birth_date
@@ -217,8 +221,9 @@ def _decided(landed: DataFrame, facts: _Night, night: date) -> DataFrame:
     from pyspark.sql import functions as F
 
     pending = landed.sparkSession.createDataFrame(facts.pending)
+    # The person is the ledger's: persons may have been merged since the photo was landed.
     photos = (
-        landed.drop("content")
+        landed.drop("content", "person_id")
         .join(F.broadcast(pending), ["photo_id", "content_sha256", "pull"])
         .withColumn("night", F.lit(night))
         .withColumn("fit", F.expr(f"{reason_sql(LANDING_BEFORE_TWINS.rules)} IS NULL"))
@@ -257,3 +262,14 @@ def _record(run: Run, decisions: Sequence[dict[str, Any]], night: date) -> None:
     columns = ("photo_id", "content_sha256", "accepted", "reason_code", "failed_rules", "decided_on", "run_id")
     with run.publish() as connection:
         copy_rows(connection, "fahr.validation_v1", columns, rows)
+        connection.execute(_DECIDED)
+
+
+_DECIDED = text(
+    """
+    UPDATE fahr.photo_v1 AS photo SET decision_due = false
+    FROM fahr.validation_v1 AS decision
+    WHERE photo.decision_due AND photo.landing_run_id IS NOT NULL
+      AND (decision.photo_id, decision.content_sha256) = (photo.photo_id, photo.content_sha256)
+    """
+)

@@ -31,6 +31,18 @@ REASONS: tuple[ReasonCode, ...] = (
     ReasonCode("source_unreachable", "pull", False, "The photo's source could not be reached."),
     ReasonCode("outside_photo_root", "pull", True, "The listed path leads outside the photo share; it was not opened."),
     ReasonCode("file_too_large", "pull", True, "The file is larger than FAHR_MAX_PHOTO_BYTES; it was not read."),
+    ReasonCode(
+        "patient_contradicted",
+        "pull",
+        False,
+        "The PACS lists the photo under one patient, and the object itself names another or nobody we know.",
+    ),
+    ReasonCode(
+        "deleted_at_source",
+        "pull",
+        True,
+        "The PACS no longer holds the photo, and it had not been read before; it is read if it comes back.",
+    ),
     ReasonCode("opted_out", "pull", True, "The patient has opted out; the photo was not read."),
     ReasonCode("empty_file", "validate", True, "The file holds no bytes."),
     ReasonCode("not_an_image", "validate", True, "The bytes are not those of an image, whatever the file is called."),
@@ -56,6 +68,12 @@ REASONS: tuple[ReasonCode, ...] = (
     ReasonCode("face_too_small", "score", True, "The face is too small for the networks."),
     ReasonCode("poor_quality", "score", True, "The face is too blurred, dark or uncertain to be scored."),
     ReasonCode("score_not_finite", "score", True, "A network gave no finite number for this face."),
+    ReasonCode(
+        "bytes_purged",
+        "score",
+        True,
+        "Its landed bytes were purged after FAHR_LANDING_DAYS before this model scored them; --retry reads it again.",
+    ),
     ReasonCode("scorer_unavailable", "score", False, "The scorer failed for a cause outside the photo."),
 )
 

@@ -19,6 +19,8 @@ SELECT staged.*,
        EXISTS (
            SELECT 1 FROM fahr.validation_v1 AS decision
            WHERE decision.content_sha256 = staged.content_sha256 AND decision.accepted
+       ) OR EXISTS (
+           SELECT 1 FROM fahr.loose_content_v1 AS loose WHERE loose.content_sha256 = staged.content_sha256
        ) AS was_accepted
 FROM fahr_stage.face_score AS staged
 LEFT JOIN fahr.run_v1 AS run ON run.run_id = staged.run_id
@@ -60,7 +62,11 @@ STAGED = Suite(
             "A scoring run scored no content twice.",
         ),
         Rule("content_named", Predicate("length(content_sha256) = 64"), "Every row names the content it is of."),
-        Rule("content_accepted", Predicate("was_accepted"), "Every content is that of an accepted photo."),
+        Rule(
+            "content_accepted",
+            Predicate("was_accepted"),
+            "Every content is that of an accepted photo, or was until a photo gave it up.",
+        ),
         Rule("code_named", NotNull("code_version"), "Every row names the version that scored it."),
         Rule(
             "model_registered",

@@ -122,7 +122,7 @@ _PHOTOS = text(
         FROM fahr.photo_v1 AS photo
         JOIN fahr.validation_v1 AS decision USING (photo_id, content_sha256)
         WHERE decision.accepted AND decision.decided_on <= :night AND photo.captured_at::date <= :night
-            AND photo.landing_run_id IS NOT NULL
+            AND photo.landing_run_id IS NOT NULL AND photo.bytes_purged_on IS NULL
         ORDER BY photo.content_sha256, photo.photo_id
     ),
     shared AS (
