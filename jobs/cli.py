@@ -19,6 +19,7 @@ from jobs.command_options import NightOption, say
 from jobs.errors import FahrError
 from jobs.evaluation import cli as evaluate_cli
 from jobs.log import configure_logging
+from jobs.omop import cli as omop_cli
 from jobs.registry import cli as registry_cli
 from jobs.settings import Settings, load_settings
 
@@ -36,6 +37,7 @@ app.add_typer(train_cli.app, name="train")
 app.add_typer(weights_cli.app, name="weights")
 app.add_typer(evaluate_cli.app, name="evaluate")
 app.add_typer(registry_cli.app, name="registry")
+app.add_typer(omop_cli.app, name="omop")
 
 
 class TableFormat(StrEnum):
@@ -141,17 +143,23 @@ def risk(
         raise typer.BadParameter("--validate and --frozen-from go together")
     if validate is not None and frozen_from is not None:
         from jobs.risk.validation import validate as validation
+        from jobs.risk.validation_page import validation_page
 
         with _opened() as (settings, engine):
-            found = validation(settings=settings, engine=engine, night=night, cohort=validate, frozen_from=frozen_from)
-        say("risk validation", found)
+            of_both = {"settings": settings, "engine": engine, "cohort": validate, "frozen_from": frozen_from}
+            say("risk validation", validation(**of_both, night=night))
+            page = validation_page(**of_both)
+        if page is not None:
+            typer.echo(f"written: {_shown(page)}")
         return
     from jobs.risk import risk as job
     from jobs.risk.formats import risk_files
     from jobs.risk.page import risk_page
+    from jobs.spark import LazySpark
 
     with _opened() as (settings, engine):
-        say("risk", job(settings=settings, engine=engine, night=night, cohort=cohort))
+        with LazySpark(settings, "risk") as spark:
+            say("risk", job(settings=settings, engine=engine, night=night, cohort=cohort, spark=spark))
         written = [risk_page(settings=settings, engine=engine, cohort=cohort)]
         for chosen in file_format:
             written += risk_files(settings=settings, engine=engine, cohort=cohort, file_format=chosen.value)

@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     archive_photos: int = Field(default=10_000, ge=0)
     """Photos that a new model scores of the archive each night, after the night's own are published."""
 
+    omop_first_concept_id: int | None = Field(default=None, ge=2_000_000_001, le=2**31 - 1000)
+    """First of the thousand concept ids that `fahr omop write` may use. Unset: that of schemas/written_concepts.yaml."""
+
     small_cell: int = Field(default=10, ge=1)
     """Researchers' views suppress counts below this."""
 

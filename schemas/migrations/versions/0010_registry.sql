@@ -123,3 +123,14 @@ COMMENT ON COLUMN registry.record_v1.tumour_usable IS 'True: the tumour is shown
 COMMENT ON COLUMN registry.record_v1.follow_up_usable IS 'True: vital status and last contact are used.';
 COMMENT ON COLUMN registry.record_v1.reason_codes IS 'Why the record, or a part of it, is not used: fahr.registry_problem tells their meaning.';
 COMMENT ON COLUMN registry.record_v1.given IS 'The values of the mapped items as they stood in the file.';
+
+-- Where scores are written in OMOP's form.
+CREATE TABLE fahr.omop_schema_v1 (
+    schema_name   text PRIMARY KEY,
+    prepared_at   timestamptz NOT NULL DEFAULT now(),
+    code_version  text NOT NULL
+);
+COMMENT ON TABLE fahr.omop_schema_v1 IS 'Results schemas that `fahr omop prepare` made; persons are copied to these alone.';
+COMMENT ON COLUMN fahr.omop_schema_v1.schema_name IS 'Name of the schema.';
+COMMENT ON COLUMN fahr.omop_schema_v1.prepared_at IS 'When it was made.';
+COMMENT ON COLUMN fahr.omop_schema_v1.code_version IS 'Version of this product.';
