@@ -1,7 +1,7 @@
 # What a person types. Every target makes the environment first if it is missing or stale.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env browser demo test test-all lint format bench lock docs demo-weights clean
+.PHONY: help env browser orthanc demo demo-pacs test test-all lint format bench lock docs demo-weights clean
 
 BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
@@ -15,13 +15,19 @@ env: ## Make the environment (.venv) from the lock, if it is missing or stale
 browser:
 	@tools/browser.sh
 
+orthanc:
+	@tools/orthanc.sh
+
 demo: env ## Build the synthetic hospital and run one night through the real DAGs
 	@$(BIN)/fahr demo --night
 
-test: env browser ## Run the tests (every commit)
+demo-pacs: env orthanc ## The same with a PACS: Orthanc holds the DICOM photos, and the night pulls them through DICOMweb
+	@FAHR_HOME=.fahr/pacs $(BIN)/fahr demo --pacs --night
+
+test: env browser orthanc ## Run the tests (every commit)
 	@$(PYTEST) -m "not slow"
 
-test-all: env browser ## Run all tests, with slow, fault and soak tests
+test-all: env browser orthanc ## Run all tests, with slow, fault and soak tests
 	@$(PYTEST)
 
 lint: env ## Check style, formatting and types
@@ -48,5 +54,5 @@ demo-weights: env ## Train the demo networks on drawn faces (half an hour or mor
 	@$(BIN)/python -m model.training.demo --out model/weights/fahr-demo-1
 
 clean: ## Stop the embedded warehouse and remove everything the product wrote here
-	@[ ! -x $(BIN)/fahr ] || $(BIN)/fahr warehouse stop
+	@[ ! -x $(BIN)/fahr ] || for home in .fahr/pacs .fahr; do FAHR_HOME=$$home $(BIN)/fahr warehouse stop; done
 	@rm -rf .fahr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -11,6 +12,8 @@ from sqlalchemy import Engine, text
 
 from jobs.airflow_env import airflow_environment
 from jobs.demo.hospital import DEMO_NIGHT, build_demo_hospital
+from jobs.demo.pacs import fill_pacs, orthanc_running
+from jobs.demo.standing import demo_folder
 from jobs.errors import FahrError
 from jobs.settings import Settings
 from jobs.spark_conf import environment_bin
@@ -22,8 +25,10 @@ class DemoNightFailed(FahrError):
     """A DAG of the demo night did not succeed; its stage's own exit code stands in Airflow's log."""
 
 
-def run_demo(*, settings: Settings, patients: int, seed: int, with_night: bool) -> None:
+def run_demo(*, settings: Settings, patients: int, seed: int, with_night: bool, with_pacs: bool = False) -> None:
     """Build the demo hospital and, `with_night`, run its night and print the outcome.
+
+    `with_pacs`, its DICOM photos are stored in a PACS of its own, from which the night pulls them; it ends with the demo.
 
     Raises:
         DemoNightFailed: a DAG did not succeed; its output was printed.
@@ -34,13 +39,19 @@ def run_demo(*, settings: Settings, patients: int, seed: int, with_night: bool) 
     owner = open_warehouse(settings, role=None)
     migration = _airflow(settings, "db", "migrate") if with_night else None
     build_demo_hospital(settings=settings, engine_owner=owner, patients=patients, seed=seed)
-    if migration is None:
-        return
-    _wait(migration, "Airflow's own database", settings)
-    for dag in ("nightly_scoring", "risk_tables"):
-        with console.status(f"Running the DAG {dag} of {DEMO_NIGHT} …"):
-            _wait(_airflow(settings, "dags", "test", dag, DEMO_NIGHT.isoformat()), f"The DAG {dag}", settings)
-        console.print(f"The DAG {dag} of {DEMO_NIGHT} succeeded.")
+    with ExitStack() as services:
+        if with_pacs:
+            pacs = services.enter_context(orthanc_running())
+            stored = fill_pacs(pacs, demo_folder(settings) / "dicom")
+            console.print(f"Orthanc holds {stored} DICOM photos of the hospital.")
+            settings = pacs.settings(settings)
+        if migration is None:
+            return
+        _wait(migration, "Airflow's own database", settings)
+        for dag in ("nightly_scoring", "risk_tables"):
+            with console.status(f"Running the DAG {dag} of {DEMO_NIGHT} …"):
+                _wait(_airflow(settings, "dags", "test", dag, DEMO_NIGHT.isoformat()), f"The DAG {dag}", settings)
+            console.print(f"The DAG {dag} of {DEMO_NIGHT} succeeded.")
     _show(console, settings, owner)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -34,6 +35,9 @@ class ListedPhoto:
     opted_out: bool = False
     """The person refused, and the listing knows: it is not to be read."""
 
+    refused_as: str | None = None
+    """Reason code, where the listing alone tells that it is not to be read."""
+
 
 class PhotoUnreadable(Exception):
     """The bytes of a photo cannot be had; `reason_code` says why."""
@@ -52,7 +56,13 @@ class PhotoReader(Protocol):
 
     @property
     def knows_patient(self) -> bool:
-        """Whether the listing names the person. Otherwise the DICOM header does."""
+        """Whether the listing is believed about the person and the time of capture. Otherwise the DICOM header is, and
+        a photo that the listing gives to another person than its header is refused."""
+        ...
+
+    @property
+    def connections(self) -> int | None:
+        """How many photos its server lets us read at once, all workers together; None: one in each worker."""
         ...
 
     def read(self, locator: str, limit_bytes: int) -> bytes:
@@ -83,4 +93,26 @@ class PhotoSource(Protocol):
 
     def reader(self) -> PhotoReader:
         """The reader for this source's locators."""
+        ...
+
+
+@runtime_checkable
+class InventoriedSource(PhotoSource, Protocol):
+    """A source of which the warehouse remembers what it held, so that deletions are noticed."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last listing told everything; otherwise the night is partial, and the next one looks again."""
+        ...
+
+    def has_news(self) -> bool:
+        """Whether the last listing found anything to remember."""
+        ...
+
+    def remember(self, connection: Connection, night: date, run_id: UUID) -> dict[str, int]:
+        """Write down what the last listing found, in the transaction in which the pull writes its photos.
+
+        Returns:
+            Counts of what was noticed, by name; empty where nothing was.
+        """
         ...

@@ -14,6 +14,7 @@ class FolderReader:
 
     root: Path
     knows_patient: bool
+    connections: int | None = None
 
     def read(self, locator: str, limit_bytes: int) -> bytes:
         """The bytes of the file at `locator`; links are followed, and must end below `root` too.

@@ -9,7 +9,7 @@ LEFT JOIN fahr.validation_v1 AS decision
     ON decision.photo_id = photo.photo_id AND decision.content_sha256 = photo.content_sha256;
 COMMENT ON VIEW fahr.quarantine IS 'The photos of fahr.coverage that have a reason and no score, with what the reason means.';
 COMMENT ON COLUMN fahr.quarantine.photo_id IS 'Our own number of the photo.';
-COMMENT ON COLUMN fahr.quarantine.source IS 'share, dicom_folder or dicomweb.';
+COMMENT ON COLUMN fahr.quarantine.source IS 'share, dicom_folder, dicomweb or dimse.';
 COMMENT ON COLUMN fahr.quarantine.person_id IS 'cdm.person.person_id; null where nothing matches.';
 COMMENT ON COLUMN fahr.quarantine.status IS 'quarantined (a permanent reason) or failed (a transient reason, tried again on later nights).';
 COMMENT ON COLUMN fahr.quarantine.stage IS 'Stage that gave the reason.';

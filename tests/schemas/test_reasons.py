@@ -20,7 +20,13 @@ def test_every_exclusion_of_the_science_is_a_permanent_reason():
 
 def test_what_may_pass_by_itself_is_tried_again():
     transient = {reason.code for reason in REASONS if not reason.permanent}
-    assert transient == {"file_missing", "unreadable_file", "source_unreachable", "scorer_unavailable"}
+    assert transient == {
+        "file_missing",
+        "unreadable_file",
+        "source_unreachable",
+        "patient_contradicted",
+        "scorer_unavailable",
+    }
 
 
 def test_validate_gives_the_reasons_that_are_its_own():

@@ -1,0 +1,144 @@
+"""A PACS without DICOMweb: searched by C-FIND, read by C-GET, over the Study Root model (PS3.4 annex C)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
+)
+
+from jobs.sources.archive import INSTANCE_ELEMENTS, SERIES_ELEMENTS, STUDY_ELEMENTS, AnswerRefused, Row, Span
+from jobs.sources.archive_photo import Locator
+from jobs.sources.base import PhotoUnreadable, SourceUnreachable
+from jobs.sources.breaker import Breaker
+from jobs.sources.dimse_peer import DimsePeer
+from jobs.sources.span_text import dates_of, times_of
+
+PENDING = frozenset({0xFF00, 0xFF01})
+SUCCESS = 0x0000
+
+
+@dataclass(frozen=True)
+class DimseArchive:
+    """What C-FIND tells."""
+
+    peer: DimsePeer
+
+    def studies(self, modality: str, span: Span, *, study_uid: str | None = None) -> list[Row]:
+        """Studies with objects of `modality` within `span`, or the one of `study_uid`."""
+        keys = {
+            "ModalitiesInStudy": modality,
+            "StudyDate": dates_of(span),
+            "StudyTime": times_of(span),
+            "StudyInstanceUID": study_uid or "",
+        }
+        return self._find("STUDY", keys, STUDY_ELEMENTS)
+
+    def series(self, study_uid: str, told: int | None) -> list[Row]:
+        """The series of a study."""
+        return self._find("SERIES", {"StudyInstanceUID": study_uid}, SERIES_ELEMENTS)
+
+    def instances(self, study_uid: str, series_uid: str, told: int | None) -> list[Row]:
+        """The instances of a series."""
+        keys = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid}
+        return self._find("IMAGE", keys, INSTANCE_ELEMENTS)
+
+    def _find(self, level: str, keys: Mapping[str, str], elements: Mapping[str, int]) -> list[Row]:
+        query = Dataset()
+        query.QueryRetrieveLevel = level
+        for keyword in elements:
+            setattr(query, keyword, keys.get(keyword) or None)
+        rows = []
+        with self.peer.association() as association:
+            for status, identifier in association.inner.send_c_find(query, StudyRootQueryRetrieveInformationModelFind):
+                if not status:
+                    raise SourceUnreachable("the association broke")
+                if status.Status in PENDING and identifier is not None:
+                    rows.append(_read_row(identifier, elements))
+                elif status.Status != SUCCESS:
+                    raise AnswerRefused(f"C-FIND status {status.Status:04X}")
+        return rows
+
+
+def _read_row(identifier: Dataset, elements: Mapping[str, int]) -> Row:
+    """An allowlist of elements, read raw: pydicom's own conversion warns about odd values and quotes them."""
+    values: dict[str, str] = {}
+    for keyword, tag in elements.items():
+        element = identifier.get_item(tag) if tag in identifier else None
+        raw = element.value if isinstance(element, RawDataElement) else None
+        if isinstance(raw, bytes):
+            try:
+                text = raw.decode("utf-8")
+            except UnicodeDecodeError:
+                text = raw.decode("latin-1")
+            text = "\\".join(part.strip(" \0") for part in text.split("\\"))
+            if keyword in ("Rows", "Columns"):
+                text = str(int.from_bytes(raw[:2], "little")) if len(raw) >= 2 else ""
+            if text:
+                values[keyword] = text
+    return values
+
+
+@dataclass(frozen=True)
+class DimseReader:
+    """Fetches instances in a worker. What cannot be had because of the archive is tried again on a later night."""
+
+    peer: DimsePeer
+    pull: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Tells this pull's failures from those of another one in the same process."""
+    knows_patient: bool = False
+
+    @property
+    def connections(self) -> int:
+        """Associations at once, all workers together."""
+        return self.peer.connections
+
+    def read(self, locator: str, limit_bytes: int) -> bytes:
+        """The instance at `locator` as a DICOM file, as it is stored.
+
+        Raises:
+            PhotoUnreadable: file_missing, file_too_large, unreadable_file, or source_unreachable.
+        """
+        breaker = Breaker.of(self.pull)
+        if breaker.is_open:
+            raise PhotoUnreadable("source_unreachable")
+        photo = Locator.from_text(locator)
+        try:
+            content = self._get(photo)
+        except SourceUnreachable:
+            breaker.failed()
+            raise PhotoUnreadable("source_unreachable") from None
+        except AnswerRefused:
+            breaker.answered()
+            raise PhotoUnreadable("unreadable_file") from None
+        breaker.answered()
+        if content is None:
+            raise PhotoUnreadable("file_missing")
+        return photo.check(content, limit_bytes)
+
+    def _get(self, photo: Locator) -> bytes | None:
+        """The object, sent to us over the same association; None: the archive has nothing to send."""
+        query = Dataset()
+        query.QueryRetrieveLevel = "IMAGE"
+        query.StudyInstanceUID, query.SeriesInstanceUID = photo.study_uid, photo.series_uid
+        query.SOPInstanceUID = photo.sop_uid
+        with self.peer.association() as association:
+            association.received.clear()
+            final = None
+            for status, _ in association.inner.send_c_get(query, StudyRootQueryRetrieveInformationModelGet):
+                if not status:
+                    raise SourceUnreachable("the association broke")
+                final = status
+            received = list(association.received)
+            association.received.clear()
+        if received:
+            return received[0]
+        if final is not None and final.Status == SUCCESS:
+            return None
+        raise AnswerRefused("C-GET sent nothing")
