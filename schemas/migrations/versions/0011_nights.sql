@@ -59,6 +59,7 @@ CREATE INDEX ON fahr.photo_v1 (listed_person_id);
 ALTER TABLE fahr.validation_v1 ADD COLUMN score_due boolean NOT NULL DEFAULT true;
 COMMENT ON COLUMN fahr.validation_v1.score_due IS 'True: scoring has to look whether these bytes need a score; false once a model has judged them.';
 CREATE INDEX validation_to_score ON fahr.validation_v1 (photo_id) WHERE accepted AND score_due;
+CREATE INDEX validation_too_early ON fahr.validation_v1 (photo_id) WHERE reason_code = 'captured_in_future';
 CREATE INDEX ON fahr.validation_v1 (decided_on);
 CREATE INDEX ON fahr.validation_v1 (content_sha256);
 
