@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -16,8 +16,9 @@ from sqlalchemy import Connection, Engine, text
 from jobs.errors import SettingsError, UsageError
 from jobs.releases import scored_model_id
 from jobs.risk.declared import load_declaration
+from jobs.risk.findings import FlowStep
 from jobs.risk.models import columns_of, covariates_of, frame_of
-from jobs.risk.people import check_tables, complete_cases, fingerprint, read_people
+from jobs.risk.people import check_tables, complete_cases, fingerprint, flow, read_people
 from jobs.runs import code_version, recorded_run
 from jobs.settings import Settings
 from jobs.warehouse.connection import copy_rows
@@ -26,6 +27,7 @@ from model.survival.errors import FitRefused
 from model.survival.external import ExternalValidation, validate_externally
 from model.survival.frozen import FrozenModel, freeze
 from schemas.cohort import Cohort
+from schemas.declaration import Missing
 
 
 def validate(*, settings: Settings, engine: Engine, night: date, cohort: str, frozen_from: str) -> dict[str, int]:
@@ -55,8 +57,8 @@ def validate(*, settings: Settings, engine: Engine, night: date, cohort: str, fr
     with recorded_run(engine, stage="risk", logical_date=night, lock="risk") as run:
         with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             model_id = scored_model_id(connection) if origin.reads_scores else None
-            of_origin, origin_sha256 = _members(connection, origin, night)
-            of_judged, judged_sha256 = _members(connection, judged, night)
+            of_origin, origin_sha256, _ = _members(connection, origin, night)
+            of_judged, judged_sha256, steps = _members(connection, judged, night)
         frozen = _frozen(of_origin, origin)
         content = frozen.to_json()
         frozen_id = _fingerprint(content)
@@ -65,7 +67,7 @@ def validate(*, settings: Settings, engine: Engine, night: date, cohort: str, fr
             run.nothing_to_do()
             return {}
         found = _judged(frozen, of_judged, judged, origin)
-        metrics = list(_metrics(found))
+        metrics = [*_metrics(found), *_baseline(frozen, found)]
         run.counts = {
             "fitted_on": frozen.persons,
             "persons": found.persons,
@@ -82,6 +84,7 @@ def validate(*, settings: Settings, engine: Engine, night: date, cohort: str, fr
             for row in metrics
         ]
         groups = [{"validation_id": validation_id, **row} for row in _groups(found)]
+        flow_rows = [{"validation_id": validation_id, **asdict(step)} for step in steps]
         model_row = {
             "frozen_id": frozen_id, "cohort": origin.declared.cohort, "model_name": origin.declared.prediction.model,
             "content": json.dumps(json.loads(content)), "persons": frozen.persons, "events": frozen.events,
@@ -95,13 +98,17 @@ def validate(*, settings: Settings, engine: Engine, night: date, cohort: str, fr
             _write(connection, "risk_frozen_model_v1", [] if known else [model_row], run.run_id)
             _write(connection, "risk_validation_v1", rows, run.run_id)
             _write(connection, "risk_validation_group_v1", groups, run.run_id)
+            _write(connection, "risk_validation_flow_v1", flow_rows, run.run_id)
     return run.counts
 
 
-def _members(connection: Connection, cohort: Cohort, night: date) -> tuple[pd.DataFrame, str]:
+def _members(connection: Connection, cohort: Cohort, night: date) -> tuple[pd.DataFrame, str, tuple[FlowStep, ...]]:
+    """The complete cases, also of a cohort that fills gaps: a frozen model is one model, and asks for every value."""
     check_tables(connection, cohort)
     people = read_people(connection, cohort, night)
-    return complete_cases(people, cohort)[0], fingerprint(people)
+    of_complete = replace(cohort, declared=cohort.declared.model_copy(update={"missing": Missing()}))
+    members, counts = complete_cases(people, of_complete)
+    return members, fingerprint(people), flow(counts, of_complete)
 
 
 def _frozen(members: pd.DataFrame, origin: Cohort) -> FrozenModel:
@@ -126,6 +133,11 @@ def _judged(frozen: FrozenModel, members: pd.DataFrame, judged: Cohort, origin: 
         raise SettingsError(
             f"The cohort {judged.declared.cohort} has no {', '.join(missing)}, which the frozen model needs.",
             next_step=f"Give it in {judged.sql_file}, under the same name and in the same unit, and declare it.",
+        )
+    if judged.declared.weights is not None:
+        raise SettingsError(
+            f"The cohort {judged.declared.cohort} declares weights, and a validation takes none.",
+            next_step=f"Judge the model on a cohort without weights; copy {judged.yaml_file} and leave them out.",
         )
     try:
         return validate_externally(frozen, members, columns=columns_of(judged, model))
@@ -169,6 +181,22 @@ def _metrics(found: ExternalValidation) -> Iterator[dict[str, Any]]:
         )
         ici = at.curve.ici if at.curve else None
         yield row("integrated_calibration_index", at.horizon_years, ici, f"curve {name}")
+
+
+def _baseline(frozen: FrozenModel, found: ExternalValidation) -> Iterator[dict[str, Any]]:
+    """Cumulative baseline hazard of the new persons over the frozen one; of a stratified model there are several."""
+    anew = found.recalibrated
+    if len(frozen.strata.values) > 1:
+        return
+    for place, horizon in enumerate(frozen.horizons_years):
+        ratio = None
+        if anew is not None and horizon in anew.horizons_years and frozen.hazard[0, place] > 0:
+            ratio = float(anew.hazard[0, anew.horizons_years.index(horizon)] / frozen.hazard[0, place])
+        yield {
+            "metric": "baseline_hazard_ratio", "horizon_years": horizon, "persons": found.persons,
+            "events": found.events, "estimate": ratio, "lower_95": None, "upper_95": None,
+            "note": None if ratio is not None else "nobody was followed that long",
+        }  # fmt: skip
 
 
 def _groups(found: ExternalValidation) -> Iterator[dict[str, Any]]:

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from opened_page import Opened
 from scored_hospital import fill_hospital
 from sqlalchemy import text
 
 from jobs.errors import SettingsError, UsageError
 from jobs.risk import model_covariates, risk
 from jobs.risk.validation import validate
+from jobs.risk.validation_page import validation_page
 from model.survival.concordance import harrells_c
 from model.survival.cox import fit_cox
 from model.survival.frozen import FrozenModel
@@ -63,11 +65,40 @@ def test_a_model_of_the_odd_is_judged_on_the_even(settings, engine, halves):
     groups = rows(engine, "SELECT * FROM fahr.risk_validation_group WHERE horizon_years = 3")
     assert groups.groupby("is_recalibrated")["persons"].sum().to_dict() == {False: 150, True: 150}
 
+    flow = rows(engine, "SELECT * FROM fahr.risk_validation_flow ORDER BY step")
+    assert flow["remaining"].tolist()[::2] == [150, 150] and flow["reason"].iloc[0] == "persons"
+    hazards = found[found["metric"] == "baseline_hazard_ratio"].set_index("horizon_years")["estimate"]
+    assert hazards.between(0.5, 2).all()
+
     assert validate(**run, cohort=halves["even"], frozen_from=halves["odd"]) == {}
     assert len(rows(engine, "SELECT * FROM fahr.risk_validation")) == len(found)
     # The other way round is another model and another validation.
     assert validate(**run, cohort=halves["odd"], frozen_from=halves["even"])["persons"] == 150
     assert len(rows(engine, "SELECT * FROM fahr.risk_frozen_model")) == 2
+
+
+def test_the_page_of_a_validation(settings, engine, halves, browser):
+    pair = {"cohort": halves["even"], "frozen_from": halves["odd"]}
+    assert validation_page(settings=settings, engine=engine, **pair) is None
+    validate(settings=settings, engine=engine, night=NIGHT, **pair)
+    path = validation_page(settings=settings, engine=engine, **pair)
+    assert path.name == "risk-validation-even-from-odd.html"
+    opened = Opened(browser, path)
+    assert opened.complaints == []
+    assert [url for url in opened.requests if url != opened.url and not url.startswith("data:")] == []
+    assert "not for clinical use" in opened.words("#banner") and "synthetic" in opened.words("#banner")
+    assert "In the cohort 150" in opened.words("#flow")
+    c = rows(engine, "SELECT estimate FROM fahr.risk_validation WHERE metric = 'harrells_c'")["estimate"].item()
+    assert f"Harrell's C {c:.3f}" in opened.words("#performance")
+    assert opened.page.locator("#calibration svg").count() == 4
+    assert "Baseline hazard here / as frozen at 1 year" in opened.words("#performance")
+    frozen = rows(engine, "SELECT content FROM fahr.risk_frozen_model")["content"].item()
+    model = FrozenModel.from_json(json.dumps(frozen))
+    assert opened.page.locator("#model tbody tr").count() == len(model.beta)
+    assert f"{model.beta[0]:.3f}".replace("-", "\N{MINUS SIGN}") in opened.words("#model")
+    assert "person_id" not in path.read_text() and "nan" not in opened.words("body").lower().split()
+    before = path.read_bytes()
+    assert validation_page(settings=settings, engine=engine, **pair).read_bytes() == before
 
 
 def test_the_concordance_is_that_of_the_frozen_coefficients(settings, engine, halves):
