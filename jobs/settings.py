@@ -112,6 +112,15 @@ class Settings(BaseSettings):
     omop_first_concept_id: int | None = Field(default=None, ge=2_000_000_001, le=2**31 - 1000)
     """First of the thousand concept ids that `fahr omop write` may use. Unset: that of schemas/written_concepts.yaml."""
 
+    pseudonym_key: SecretStr | None = Field(default=None, min_length=32)
+    """Key of researchers' pseudonyms, 32 characters or more. It never enters the database. Unset: no pseudonyms are made."""
+
+    pseudonym_key_file: Path | None = None
+    """File that holds that key, instead."""
+
+    date_shift_days: int = Field(default=182, ge=30, le=3650)
+    """Researchers see each person's dates shifted by at most so many days, either way, always the same."""
+
     small_cell: int = Field(default=10, ge=1)
     """Researchers' views suppress counts below this."""
 

@@ -73,7 +73,8 @@ INSERT INTO fahr.score_failure_v1 VALUES
     ('sha9004', 'new-2', 'p1', 'no_face', '2026-02-25', '2026-02-25', 1, 'w2', '0.1.0', '00000000-0000-0000-0000-000000000004'),
     ('sha9005', 'new-2', 'p1', 'scorer_unavailable', '2026-02-25', '2026-03-01', 4, 'w2', '0.1.0', '00000000-0000-0000-0000-000000000004');
 
--- Two analyses of one cohort; the second is the latest.
+-- Two analyses of one cohort; the second is the latest. Every analyst may see its persons.
+INSERT INTO fahr.cohort_grant_v1 (grantee, cohort) VALUES ('fahr_analyst', 'cancer_photo');
 INSERT INTO fahr.cohort_member_v1
 SELECT
     analysis_id, 'cancer_photo', p, date '2024-01-01' + p, 0.5 + p % 8, p % 3 > 0, 2024.1 - (1940 + p % 40) + 0.04321,

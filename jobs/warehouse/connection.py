@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import psycopg
 import sqlalchemy.exc
 from psycopg import sql
 from psycopg.types.json import JsonbDumper
@@ -84,16 +85,31 @@ def copy_rows(connection: Connection, table: str, columns: Sequence[str], rows: 
     """COPY `rows` into `table` ("schema.name") inside the connection's transaction; returns how many there were.
 
     Lists become arrays and dicts jsonb. Nothing is written when a row is refused: the transaction is then broken.
+    A table with row-level security, which refuses COPY, is filled from a temporary one.
     """
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
-        sql.Identifier(*table.split(".")), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
+    names = {
+        "table": sql.Identifier(*table.split(".")),
+        "columns": sql.SQL(", ").join(map(sql.Identifier, columns)),
+        "stage": sql.Identifier("pg_temp", "copied_rows"),
+    }
     with driver_connection(connection).cursor() as cursor:
-        cursor.adapters.register_dumper(dict, JsonbDumper)
-        with cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
-        return int(cursor.rowcount)
+        guarded = cursor.execute("SELECT row_security_active(%s::regclass)", [table]).fetchone() == (True,)
+        if not guarded:
+            return _copy(cursor, sql.SQL("COPY {table} ({columns}) FROM STDIN").format(**names), rows)
+        cursor.execute(sql.SQL("CREATE TABLE {stage} AS SELECT {columns} FROM {table} WITH NO DATA").format(**names))
+        _copy(cursor, sql.SQL("COPY {stage} ({columns}) FROM STDIN").format(**names), rows)
+        cursor.execute(sql.SQL("INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage}").format(**names))
+        written = int(cursor.rowcount)
+        cursor.execute(sql.SQL("DROP TABLE {stage}").format(**names))
+        return written
+
+
+def _copy(cursor: psycopg.Cursor[Any], statement: sql.Composed, rows: Iterable[Sequence[Any]]) -> int:
+    cursor.adapters.register_dumper(dict, JsonbDumper)
+    with cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
+    return int(cursor.rowcount)
 
 
 def _psycopg_url(url: str) -> URL:

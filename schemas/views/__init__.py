@@ -27,6 +27,8 @@ VIEWS: tuple[str, ...] = (
     "quarantine",
     "pacs_deletion",
     "latest_analysis",
+    "audit",
+    "granted_cohort",
     "cohort_member",
     "risk_model",
     "risk_coefficient",
@@ -61,6 +63,11 @@ VIEWS: tuple[str, ...] = (
     "researcher_risk_performance",
     "researcher_risk_calibration",
     "researcher_evaluation_metric",
+    "pseudonymous_person",
+    "researcher_member",
+    "researcher_session",
+    "researcher_patient_risk",
+    "researcher_tumour",
 )
 
 FUNCTIONS: tuple[str, ...] = ("age_at_photo(bigint)", "concepts_below()", "hospital_follow_up()", "face_age_by_decade()")

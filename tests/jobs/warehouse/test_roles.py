@@ -21,13 +21,15 @@ ANALYST_VIEWS = [
     "risk_validation_group",
     "risk_latest", "risk_latest_contrast", "risk_latest_subgroup", "risk_latest_performance",
     "evaluation", "evaluation_metric", "training_set", "training_photo", "model_training", "out_of_fold_score",
-    "face_score_unseen", "session_score_unseen", "model_promotion",
+    "face_score_unseen", "session_score_unseen", "model_promotion", "pacs_deletion", "risk_missing",
+    "risk_validation_flow", "audit", "granted_cohort",
 ]  # fmt: skip
 RESEARCHER_VIEWS = [
     "reason_code", "model_version", "latest_analysis", "risk_model", "risk_coefficient", "researcher_coverage",
     "researcher_face_age", "researcher_survival_curve", "evaluation", "researcher_evaluation_metric",
     "risk_contrast", "risk_effect", "risk_latest", "risk_latest_contrast",
     "researcher_risk_flow", "researcher_risk_subgroup", "researcher_risk_performance", "researcher_risk_calibration",
+    "researcher_member", "researcher_session", "researcher_patient_risk", "researcher_tumour", "granted_cohort",
 ]  # fmt: skip
 STATE = "schema_state_v1"
 
