@@ -47,7 +47,7 @@ $$;
 GRANT USAGE ON SCHEMA fahr TO fahr_analyst, fahr_researcher;
 GRANT SELECT ON
     fahr.reason_code, fahr.run, fahr.model_version, fahr.model_promotion,
-    fahr.face_score, fahr.session_score, fahr.face_aging_rate, fahr.coverage, fahr.quarantine, fahr.pacs_deletion,
+    fahr.face_score, fahr.session_score, fahr.face_aging_rate, fahr.coverage, fahr.quarantine,
     fahr.latest_analysis, fahr.cohort_member, fahr.risk_model, fahr.risk_coefficient, fahr.survival_curve, fahr.patient_risk,
     fahr.patient_survival, fahr.risk_flow, fahr.risk_contrast, fahr.risk_diagnostic, fahr.risk_subgroup,
     fahr.risk_performance, fahr.risk_calibration, fahr.risk_effect, fahr.risk_over_time, fahr.risk_decision,

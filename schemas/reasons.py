@@ -37,12 +37,6 @@ REASONS: tuple[ReasonCode, ...] = (
         False,
         "The PACS lists the photo under one patient, and the object itself names another or nobody we know.",
     ),
-    ReasonCode(
-        "deleted_at_source",
-        "pull",
-        True,
-        "The PACS no longer holds the photo, and it had not been read before; it is read if it comes back.",
-    ),
     ReasonCode("opted_out", "pull", True, "The patient has opted out; the photo was not read."),
     ReasonCode("empty_file", "validate", True, "The file holds no bytes."),
     ReasonCode("not_an_image", "validate", True, "The bytes are not those of an image, whatever the file is called."),

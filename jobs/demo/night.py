@@ -28,7 +28,7 @@ class DemoNightFailed(FahrError):
 def run_demo(*, settings: Settings, patients: int, seed: int, with_night: bool, with_pacs: bool = False) -> None:
     """Build the demo hospital and, `with_night`, run its night and print the outcome.
 
-    `with_pacs`, its DICOM photos are stored in a PACS of its own, from which the night pulls them; it ends with the demo.
+    `with_pacs`, its DICOM photos lie in a PACS, from which the night pulls them; the PACS ends with the demo.
 
     Raises:
         DemoNightFailed: a DAG did not succeed; its output was printed.

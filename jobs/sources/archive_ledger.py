@@ -19,9 +19,7 @@ class KnownPhoto:
     photo_id: int
     version: str
     study_uid: str
-    reason_code: str | None
     is_to_be_retried: bool
-    is_gone: bool
 
 
 @dataclass(frozen=True)
@@ -34,14 +32,13 @@ class KnownStudy:
 
 @dataclass(frozen=True)
 class Ledger:
-    """Everything known of one archive, and the hospital's word on its patients."""
+    """Everything known of one archive, and whom the hospital's record numbers stand for."""
 
     photos: Mapping[str, KnownPhoto]
     """By SOP instance UID."""
     studies: Mapping[str, KnownStudy]
     """By study instance UID."""
     person_by_mrn: Mapping[str, int]
-    opted_out: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -51,50 +48,45 @@ class Findings:
     studies: Mapping[str, str]
     """New, changed or returned studies, and their versions."""
     photos: Mapping[str, str]
-    """New, moved or returned photographs by SOP instance UID, and their studies."""
+    """New or moved photographs by SOP instance UID, and their studies."""
     gone_studies: frozenset[str]
+    """Studies that the archive no longer holds."""
     gone_photos: frozenset[int]
-    """photo_ids."""
+    """photo_ids of photographs that it no longer holds."""
 
     def __bool__(self) -> bool:
         return bool(self.studies or self.photos or self.gone_studies or self.gone_photos)
 
 
-def load_ledger(connection: Connection, source: str, night: date) -> Ledger:
-    """What is known of the archive `source` before `night` is listed."""
+def load_ledger(connection: Connection, source: str) -> Ledger:
+    """What is known of the archive `source` before it is listed."""
     photos = connection.execute(_PHOTOS, {"source": source})
     studies = connection.execute(_STUDIES, {"source": source})
     persons = connection.execute(text("SELECT mrn, person_id FROM hospital.patient_id_map"))
-    opted_out = connection.execute(
-        text("SELECT person_id FROM hospital.opt_out WHERE opted_out_on <= :night"), {"night": night}
-    )
     return Ledger(
         photos={row.source_key: KnownPhoto(*row[1:]) for row in photos},
         studies={row.study_uid: KnownStudy(row.version, row.is_gone) for row in studies},
         person_by_mrn={row.mrn: row.person_id for row in persons},
-        opted_out=frozenset(opted_out.scalars()),
     )
 
 
 def write_findings(
     connection: Connection, source: str, findings: Findings, *, night: date, run_id: UUID
 ) -> dict[str, int]:
-    """Write what a listing found, in the transaction that wrote its photographs into the ledger.
+    """Write what a listing found, in the transaction that wrote its photographs into the ledger and took out the gone.
 
     Returns:
-        Counts of deleted studies and photos; empty where none was deleted.
+        The count of deleted studies; empty where nothing was deleted.
     """
     common = {"source": source, "night": night, "run_id": run_id}
     connection.execute(_REMEMBER_STUDIES, common | _columns(findings.studies.items()))
     connection.execute(_REMEMBER_PHOTOS, common | _columns(findings.photos.items()))
     connection.execute(_STUDIES_GONE, common | {"uids": sorted(findings.gone_studies)})
-    connection.execute(_PHOTOS_GONE, common | {"ids": sorted(findings.gone_photos)})
-    connection.execute(_NEVER_READ, common | {"ids": sorted(findings.gone_photos)})
     gone = {"studies": len(findings.gone_studies), "photos": len(findings.gone_photos)}
     if not any(gone.values()):
         return {}
     audit.record(connection, action="deleted_at_source", subject=source, run_id=run_id, counts=gone)
-    return {f"{what}_deleted_at_source": count for what, count in gone.items()}
+    return {"studies_deleted_at_source": gone["studies"]}
 
 
 def _columns(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -104,8 +96,8 @@ def _columns(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 _PHOTOS = text(
     """
-    SELECT source_key, photo_id, source_version, coalesce(held.study_uid, ''), reason_code,
-           coalesce(NOT reason.permanent, false), held.gone_since IS NOT NULL
+    SELECT source_key, photo_id, source_version, coalesce(held.study_uid, ''),
+           coalesce(NOT reason.permanent, false) OR pull_again
     FROM fahr.photo_v1
     LEFT JOIN fahr.pacs_photo_v1 AS held USING (photo_id)
     LEFT JOIN fahr.reason_code_v1 AS reason USING (reason_code)
@@ -126,24 +118,14 @@ _REMEMBER_STUDIES = text(
 )
 _REMEMBER_PHOTOS = text(
     """
-    INSERT INTO fahr.pacs_photo_v1 (photo_id, study_uid, gone_since, run_id)
-    SELECT photo.photo_id, found.study_uid, NULL, :run_id
+    INSERT INTO fahr.pacs_photo_v1 (photo_id, study_uid, run_id)
+    SELECT photo.photo_id, found.study_uid, :run_id
     FROM unnest(CAST(:uids AS text[]), CAST(:others AS text[])) AS found (source_key, study_uid)
     JOIN fahr.photo_v1 AS photo ON photo.source = :source AND photo.source_key = found.source_key
-    ON CONFLICT (photo_id) DO UPDATE
-    SET study_uid = excluded.study_uid, gone_since = NULL, run_id = excluded.run_id
+    ON CONFLICT (photo_id) DO UPDATE SET study_uid = excluded.study_uid, run_id = excluded.run_id
     """
 )
 _STUDIES_GONE = text(
     "UPDATE fahr.pacs_study_v1 SET gone_since = :night, run_id = :run_id"
     " WHERE source = :source AND study_uid = ANY(:uids)"
-)
-_PHOTOS_GONE = text("UPDATE fahr.pacs_photo_v1 SET gone_since = :night, run_id = :run_id WHERE photo_id = ANY(:ids)")
-# A photo that waited to be tried again waits in vain now; one that was read keeps what was made of it.
-_NEVER_READ = text(
-    """
-    UPDATE fahr.photo_v1 AS photo SET reason_code = 'deleted_at_source', run_id = :run_id
-    FROM fahr.reason_code_v1 AS reason
-    WHERE photo.photo_id = ANY(:ids) AND reason.reason_code = photo.reason_code AND NOT reason.permanent
-    """
 )

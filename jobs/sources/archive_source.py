@@ -69,7 +69,7 @@ class ArchiveSource:
             SourceUnreachable: the archive cannot be reached.
         """
         self.complete, self._findings = True, None
-        ledger = load_ledger(connection, self.name, night)
+        ledger = load_ledger(connection, self.name)
         waiting = {photo.study_uid for photo in ledger.photos.values() if photo.is_to_be_retried}
         listing = list_archive(
             self._archive,
@@ -81,6 +81,10 @@ class ArchiveSource:
         self.complete, self._findings = listing.complete, _compare(listing, ledger)
         listed = (_listed(photo, ledger, self.name) for photo in listing.photos.values())
         return sorted((photo for photo in listed if photo is not None), key=lambda photo: photo.key)
+
+    def withdrawn_photos(self, connection: Connection, night: date) -> list[int]:
+        """Photo ids of the ledger that the last listing showed to be gone; an archive is compared on every night."""
+        return sorted(self._findings.gone_photos) if self._findings else []
 
     def reader(self) -> PhotoReader:
         """A reader for one pull."""
@@ -111,26 +115,22 @@ def _is_due(study: Row, night: date) -> bool:
 
 def _study_version(study: Row, ledger: Ledger) -> str:
     person_id = ledger.person_by_mrn.get(study.get("PatientID", ""))
-    return digest([person_id, person_id in ledger.opted_out, *(study.get(name) for name in STUDY_FACTS)])
+    return digest([person_id, *(study.get(name) for name in STUDY_FACTS)])
 
 
 def _listed(photo: ArchivePhoto, ledger: Ledger, source: str) -> ListedPhoto | None:
     """The photograph as it is to be pulled; None where nothing about it is new."""
     person_id = ledger.person_by_mrn.get(photo.patient_id)
-    opted_out = person_id in ledger.opted_out
     version = photo.version(person_id)
     known = ledger.photos.get(photo.locator.sop_uid)
-    if known is not None:
-        as_before = known.version == version and opted_out == (known.reason_code == "opted_out")
-        if as_before and not known.is_to_be_retried and not known.is_gone:
-            return None
+    if known is not None and known.version == version and not known.is_to_be_retried:
+        return None
     return ListedPhoto(
         source=source,
         key=photo.locator.sop_uid,
         version=version,
         locator=photo.locator.to_text(),
         person_id=person_id,
-        opted_out=opted_out,
         # Whom the map does not know we have no business to read a photograph of.
         refused_as="unknown_patient" if person_id is None else None,
     )
@@ -146,7 +146,7 @@ def _compare(listing: Listing, ledger: Ledger) -> Findings:
     photos = {}
     for uid, photo in listing.photos.items():
         known = ledger.photos.get(uid)
-        if known is None or known.is_gone or known.study_uid != photo.locator.study_uid:
+        if known is None or known.study_uid != photo.locator.study_uid:
             photos[uid] = photo.locator.study_uid
     gone_studies = frozenset(
         uid for uid, study in ledger.studies.items() if not study.is_gone and uid not in listing.studies
@@ -154,8 +154,6 @@ def _compare(listing: Listing, ledger: Ledger) -> Findings:
     gone_photos = frozenset(
         known.photo_id
         for uid, known in ledger.photos.items()
-        if not known.is_gone
-        and uid not in listing.photos
-        and (known.study_uid in listing.walked or known.study_uid in gone_studies)
+        if uid not in listing.photos and (known.study_uid in listing.walked or known.study_uid in gone_studies)
     )
     return Findings(studies=studies, photos=photos, gone_studies=gone_studies, gone_photos=gone_photos)

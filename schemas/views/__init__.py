@@ -25,7 +25,6 @@ VIEWS: tuple[str, ...] = (
     "session_score_unseen",
     "coverage",
     "quarantine",
-    "pacs_deletion",
     "latest_analysis",
     "audit",
     "granted_cohort",

@@ -20,14 +20,12 @@ COMMENT ON COLUMN fahr.pacs_study_v1.gone_since IS 'First night on which the PAC
 COMMENT ON COLUMN fahr.pacs_study_v1.run_id IS 'Pull that wrote this row.';
 
 CREATE TABLE fahr.pacs_photo_v1 (
-    photo_id    bigint PRIMARY KEY REFERENCES fahr.photo_v1 ON DELETE CASCADE,
-    study_uid   text NOT NULL,
-    gone_since  date,
-    run_id      uuid NOT NULL REFERENCES fahr.run_v1
+    photo_id   bigint PRIMARY KEY REFERENCES fahr.photo_v1 ON DELETE CASCADE,
+    study_uid  text NOT NULL,
+    run_id     uuid NOT NULL REFERENCES fahr.run_v1
 );
 CREATE INDEX ON fahr.pacs_photo_v1 (study_uid);
-COMMENT ON TABLE fahr.pacs_photo_v1 IS 'Every photograph that a PACS ever listed: its study, and whether the PACS still holds it.';
+COMMENT ON TABLE fahr.pacs_photo_v1 IS 'The study of every photograph that a PACS holds. study_uid is the hospital''s: not for analysts.';
 COMMENT ON COLUMN fahr.pacs_photo_v1.photo_id IS 'fahr.photo.photo_id.';
 COMMENT ON COLUMN fahr.pacs_photo_v1.study_uid IS 'Study instance UID: may identify a patient.';
-COMMENT ON COLUMN fahr.pacs_photo_v1.gone_since IS 'First night on which the PACS no longer held it; null while it does.';
 COMMENT ON COLUMN fahr.pacs_photo_v1.run_id IS 'Pull that wrote this row.';
