@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from jobs import train_cli, weights_cli
+from jobs.access import cli as access_cli
 from jobs.command_options import NightOption, say
 from jobs.errors import FahrError
 from jobs.evaluation import cli as evaluate_cli
@@ -38,6 +39,7 @@ app.add_typer(weights_cli.app, name="weights")
 app.add_typer(evaluate_cli.app, name="evaluate")
 app.add_typer(registry_cli.app, name="registry")
 app.add_typer(omop_cli.app, name="omop")
+app.add_typer(access_cli.app, name="access")
 
 
 class TableFormat(StrEnum):
@@ -152,6 +154,8 @@ def risk(
         if page is not None:
             typer.echo(f"written: {_shown(page)}")
         return
+    from jobs.access.key import pseudonym_key
+    from jobs.access.pseudonyms import refresh_pseudonyms
     from jobs.risk import risk as job
     from jobs.risk.formats import risk_files
     from jobs.risk.page import risk_page
@@ -160,6 +164,8 @@ def risk(
     with _opened() as (settings, engine):
         with LazySpark(settings, "risk") as spark:
             say("risk", job(settings=settings, engine=engine, night=night, cohort=cohort, spark=spark))
+        if pseudonym_key(settings) is not None:
+            refresh_pseudonyms(settings=settings, engine=engine)
         written = [risk_page(settings=settings, engine=engine, cohort=cohort)]
         for chosen in file_format:
             written += risk_files(settings=settings, engine=engine, cohort=cohort, file_format=chosen.value)

@@ -13,7 +13,7 @@ from jobs.risk.levels import levels_of
 from jobs.risk.models import columns_of, covariates_of, frame_of
 from jobs.risk.performance import resampling_of
 from model.errors import NotComputable
-from model.survival.adjusted_curves import adjusted_curves
+from model.survival.adjusted_curves import LARGEST_RESAMPLE, adjusted_curves
 from model.survival.bootstrap import Resampling
 from model.survival.competing import cumulative_incidence
 from model.survival.design import Covariate
@@ -23,9 +23,6 @@ from schemas.cohort import Cohort
 
 GRID_STEPS_A_YEAR = 12
 """Times of an adjusted curve in a year (ours): it is smooth where a Kaplan-Meier curve is a staircase."""
-
-LARGEST_RESAMPLE = 2_000
-"""Persons each refit of an adjusted curve's bootstrap is of, at most (ours)."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +65,14 @@ def adjusted(members: pd.DataFrame, cohort: Cohort) -> tuple[list[Curve], dict[s
 
 def _kaplan_meier(members: pd.DataFrame, cohort: Cohort, covariate: Covariate) -> Iterator[Curve]:
     for level, within in levels_of(members, covariate).items():
-        durations, events, entry = _followed(members[within], cohort)
-        yield Curve("kaplan_meier", covariate.name, level, kaplan_meier(durations, events, entry=entry))
+        of_level = members[within]
+        durations, events, entry = _followed(of_level, cohort)
+        points = kaplan_meier(durations, events, entry=entry)
+        if (weights := cohort.declared.weights) is not None:
+            # Weighted probabilities, and how many persons they are of.
+            weighted = kaplan_meier(durations, events, entry=entry, weights=of_level[weights].to_numpy(float))
+            points = weighted.assign(at_risk=points["at_risk"], events=points["events"])
+        yield Curve("kaplan_meier", covariate.name, level, points)
 
 
 def _incidence(members: pd.DataFrame, cohort: Cohort, covariate: Covariate) -> Iterator[Curve]:

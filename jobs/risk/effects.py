@@ -12,7 +12,7 @@ from jobs.risk.models import ModelResult, covariates_of
 from model.survival.cox import CoxFit
 from model.survival.design import Covariate
 from model.survival.effect_curve import effect_curve
-from model.survival.proportional_hazards import scaled_schoenfeld
+from model.survival.proportional_hazards import by_period
 from schemas.cohort import Cohort
 
 VALUES = 41
@@ -62,21 +62,16 @@ def _curve(name: str, fit: CoxFit, members: pd.DataFrame, covariate: Covariate) 
 
 
 def _periods(name: str, fit: CoxFit) -> Iterator[OverTime]:
-    residuals = scaled_schoenfeld(fit)
-    order = np.argsort(residuals.times, kind="stable")
-    many = max(1, min(PERIODS, len(order) // EVENTS_A_PERIOD))
-    for period, rows in enumerate(np.array_split(order, many), start=1):
-        of_period = residuals.residuals[rows]
-        means = of_period.mean(axis=0)
-        errors = of_period.std(axis=0, ddof=1) / np.sqrt(len(rows)) if len(rows) > 1 else None
-        for index, term in enumerate(residuals.terms):
+    many = max(1, min(PERIODS, fit.events // EVENTS_A_PERIOD))
+    for number, period in enumerate(by_period(fit, many), start=1):
+        for index, coefficient in enumerate(fit.coefficients):
             yield OverTime(
                 model_name=name,
-                term=term,
-                period=period,
-                from_years=float(residuals.times[rows].min()),
-                to_years=float(residuals.times[rows].max()),
-                events=len(rows),
-                log_hazard_ratio=float(means[index]),
-                standard_error=None if errors is None else float(errors[index]),
+                term=coefficient.term.name,
+                period=number,
+                from_years=period.from_years,
+                to_years=period.to_years,
+                events=period.deaths,
+                log_hazard_ratio=float(period.means[index]),
+                standard_error=None if period.errors is None else float(period.errors[index]),
             )

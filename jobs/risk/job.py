@@ -12,7 +12,9 @@ from datetime import date
 
 import pandas as pd
 from sqlalchemy import Connection, Engine, text
+from threadpoolctl import threadpool_limits
 
+from jobs import audit
 from jobs.releases import scored_model_id
 from jobs.risk.curves import curves
 from jobs.risk.declared import load_declaration
@@ -21,16 +23,21 @@ from jobs.risk.imputed import fitted_to_imputed
 from jobs.risk.missing import completed, missing_columns
 from jobs.risk.people import check_tables, complete_cases, fingerprint, flow, followed, read_people
 from jobs.risk.performance import performance
+from jobs.risk.spread import SparkMapper
 from jobs.risk.tables import Analysis, write_analysis
 from jobs.runs import code_version, recorded_run
 from jobs.settings import Settings
+from jobs.spark import LazySpark
+from model.survival.mapping import mapping_by, one_after_the_other
 from model.survival.sharing import sharing
 from schemas.cohort import Cohort
 
 log = logging.getLogger("fahr.risk")
 
 
-def risk(*, settings: Settings, engine: Engine, night: date, cohort: str = "cancer_photo") -> dict[str, int]:
+def risk(
+    *, settings: Settings, engine: Engine, night: date, cohort: str = "cancer_photo", spark: LazySpark | None = None
+) -> dict[str, int]:
     """Fit the models of `cohort` on what was known on `night` and publish their tables in one transaction.
 
     Args:
@@ -38,6 +45,7 @@ def risk(*, settings: Settings, engine: Engine, night: date, cohort: str = "canc
         engine: warehouse, as fahr_loader.
         night: scores, follow-up and covariates up to the end of this day are used.
         cohort: name of a folder under schemas/cohorts, or path of a folder with cohort.sql and cohort.yaml.
+        spark: where resamples, refits and subgroups of a large cohort are spread over; None: nowhere.
 
     Returns:
         Counts: persons, without_followup, missing_<covariate>, imputed_<covariate>, analysed, events, models_fitted,
@@ -67,10 +75,12 @@ def risk(*, settings: Settings, engine: Engine, night: date, cohort: str = "canc
         if repeats:
             run.nothing_to_do()
             return {}
-        analysis = analyse(people, declaration, analysis_id, data_sha256, model_id)
+        with mapping_by(one_after_the_other if spark is None else SparkMapper(spark)):
+            analysis = analyse(people, declaration, analysis_id, data_sha256, model_id)
         run.counts.update(analysis.counts)
         with run.publish() as connection:
             write_analysis(connection, analysis, declaration, run_id=run.run_id, night=night)
+            audit.record(connection, action="risk_publish", subject=analysis_id, run_id=run.run_id, counts=run.counts)
     return analysis.counts
 
 
@@ -98,6 +108,7 @@ def _analysis_id(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
+@threadpool_limits.wrap(limits=1)
 @sharing()
 def analyse(people: pd.DataFrame, cohort: Cohort, analysis_id: str, data_sha256: str, model_id: str | None) -> Analysis:
     """Everything the tables hold, computed before anything is written.

@@ -75,16 +75,15 @@ class Judged:
 class _Outcomes:
     """What several measures need of the same rows' follow-up: it is worked out for the first, and kept for the next."""
 
-    def __init__(self, judged: Judged) -> None:
-        self._judged = judged
+    def __init__(self, durations: np.ndarray, events: np.ndarray, risk: np.ndarray) -> None:
+        self._durations, self._events, self._risk = durations, events, risk
         self._rows: Rows | slice = np.empty(0, dtype=np.int64)
 
     def of(self, rows: Rows) -> tuple[Rows | slice, Timeline, PairCounts]:
         """The rows (everybody as a slice, which copies nothing), ends of follow-up, and pairs compared."""
         if rows is not self._rows:
-            judged = self._judged
-            some = EVERYBODY if _is_everybody(rows, len(judged.durations)) else rows
-            self._found = some, *compared(judged.durations[some], judged.events[some], judged.log_risk[some])
+            some = EVERYBODY if _is_everybody(rows, len(self._durations)) else rows
+            self._found = some, *compared(self._durations[some], self._events[some], self._risk[some])
             self._rows = rows
         return self._found
 
@@ -97,7 +96,7 @@ def quick_measures(judged: Judged) -> dict[Key, Measure]:
     """Measures that cost little: they are bootstrapped."""
     durations, events, risk = judged.durations, judged.events, judged.log_risk
     horizons = tuple(judged.survival)
-    outcomes = _Outcomes(judged)
+    outcomes = _Outcomes(durations, events, risk)
 
     def harrell(rows: Rows) -> float:
         _, timeline, pairs = outcomes.of(rows)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from model.survival.adjusted_curves import LARGEST_RESAMPLE as CURVES_RESAMPLE
+from model.survival.bootstrap import LARGEST_RESAMPLE
 from schemas.cohort import Cohort
 
 LIBRARIES = ("lifelines", "numpy", "scipy", "pandas")
@@ -101,7 +103,9 @@ def _checks(cohort: Cohort) -> Iterator[str]:
     repeats = declared.resampling.repeats
     if repeats:
         seed = declared.resampling.seed
-        yield f"Their intervals are percentiles of {repeats} bootstrap resamples of persons (seed {seed})."
+        yield f"Their intervals are percentiles of {repeats} bootstrap resamples of persons (seed {seed});"
+        yield f"of more than {LARGEST_RESAMPLE:,} persons (adjusted curves {CURVES_RESAMPLE:,}) each draws so many, and"
+        yield "the spread is shrunk to that of all (m-out-of-n bootstrap; Bickel, Götze and van Zwet 1997)."
         if not declared.missing.impute:
             yield "Optimism of the apparent concordance by Harrell's bootstrap."
     if declared.adjusted_curves:

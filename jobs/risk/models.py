@@ -122,7 +122,7 @@ def _fitted(members: pd.DataFrame, cohort: Cohort, model: DeclaredModel) -> Mode
         if model.method == "fine_gray":
             found = _fine_gray(members, cohort, covariates)
         else:
-            found = columns_of(cohort, model).fit(frame_of(members, cohort, model), covariates)
+            found = columns_of(cohort, model).fit_once(frame_of(members, cohort, model), covariates)
     except FitRefused as refusal:
         return ModelResult(fit=None, reason=str(refusal))
     return ModelResult(fit=found, reason="; ".join(found.warnings) or None)

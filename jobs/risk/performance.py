@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from jobs.risk.at_risk import calibration_at_risk, is_plain, measured_at_risk
 from jobs.risk.declared import model_covariates
 from jobs.risk.findings import ALL, CalibrationGroup, Decision, Performance
 from jobs.risk.judged import OF_ALL_HORIZONS, Judged, Key, quick_measures, slow_measures
@@ -15,17 +16,12 @@ from jobs.risk.levels import levels_of
 from jobs.risk.models import Predicted, columns_of, covariates_of, frame_of
 from model.errors import NotComputable
 from model.evaluation.measuring import measure_all
-from model.survival.bootstrap import Measure, Resampling
+from model.survival.bootstrap import LARGEST_RESAMPLE, Measure, Resampling
 from model.survival.calibration import calibration_groups, calibration_in_the_large, calibration_slope
 from model.survival.decision_curve import decision_curve
 from model.survival.errors import FitRefused
 from model.survival.optimism import optimism
 from schemas.cohort import Cohort
-
-LARGEST_RESAMPLE = 5_000
-"""Persons drawn for one resample, at most: the interval of a million persons' C does not get better by more (ours)."""
-
-NO_ENTRY = "not measured where observation begins late: these measures take everybody as followed from the origin"
 
 
 @dataclass(frozen=True)
@@ -47,9 +43,14 @@ def performance(
     found = Measured([], [], [])
     for name, predicted in predictions.items():
         frame = frame_of(members, cohort, declared.models[name])
-        reason = NO_ENTRY if declared.entry is not None else predicted.reason
-        if predicted.table is None or reason is not None:
-            found.measured.append(_refused(name, "harrells_c", OF_ALL_HORIZONS, frame, reason))
+        if predicted.table is None:
+            found.measured.append(_refused(name, "harrells_c", OF_ALL_HORIZONS, frame, predicted.reason))
+            continue
+        if not is_plain(cohort):
+            found.measured.extend(measured_at_risk(name, frame, predicted.table, cohort, resampling_of(cohort)))
+            found.calibration.extend(calibration_at_risk(name, frame, predicted.table, cohort))
+            if name == declared.prediction.model and declared.weights is None:
+                found.measured.extend(_optimism(name, frame, cohort))
             continue
         judged = Judged.of(frame, predicted.table, cohort)
         found.measured.extend(_measured(name, frame, judged, cohort))

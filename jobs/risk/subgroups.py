@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,12 +17,16 @@ from model.survival.coefficients import Coefficient
 from model.survival.design import Covariate
 from model.survival.errors import FitRefused
 from model.survival.interactions import interaction
+from model.survival.mapping import mapped
 from model.survival.multiplicity import holm
 from schemas.cohort import Cohort
 from schemas.declaration import Subgroups
 
 FEWEST_EVENTS = 5
 """A level with fewer events has no hazard ratio of its own, and stays out of the test (ours)."""
+
+GOING_THROUGH = 20
+"""How often the fits of a group go through the rows, about (ours)."""
 
 LEVEL = "level of the group"
 """Column the levels of a group stand in while its interaction is fitted."""
@@ -42,9 +46,18 @@ def subgroups(members: pd.DataFrame, cohort: Cohort, result: ModelResult | None)
     declared = cohort.declared.subgroups
     if declared is None or result is None:
         return []
-    found = [
-        row for exposure in declared.exposures for row in _of_exposure(members, cohort, declared, result, exposure)
-    ]
+    everybody = {exposure: _of_everybody(members, declared, result, exposure) for exposure in declared.exposures}
+    units = {one.term.covariate: one.term.one_unit for one in (result.cox.coefficients if result.cox else ())}
+    tested = {name: (row, units[name]) for name, row in everybody.items() if row.status == COMPUTED}
+    # What is sent to others is no more than they need, and no copy: fits done here share what they know of the columns.
+    columns = (*cohort.columns, *columns_of(cohort, cohort.declared.models[declared.model]).needed(()))
+    narrow = pd.DataFrame({name: members[name] for name in dict.fromkeys(columns)}, copy=False)
+    work = partial(_of_group, narrow, cohort, tested)
+    by_group = mapped(work, declared.by, size=GOING_THROUGH * len(members) if tested else 0)
+    found = []
+    for exposure in declared.exposures:
+        found.append(everybody[exposure])
+        found += [row for rows in by_group for row in rows.get(exposure, [])]
     return with_holm(found)
 
 
@@ -62,9 +75,7 @@ def with_holm(found: list[Subgroup]) -> list[Subgroup]:
     ]
 
 
-def _of_exposure(
-    members: pd.DataFrame, cohort: Cohort, declared: Subgroups, result: ModelResult, exposure: str
-) -> Iterator[Subgroup]:
+def _of_everybody(members: pd.DataFrame, declared: Subgroups, result: ModelResult, exposure: str) -> Subgroup:
     fitted = result.cox.coefficients if result.cox else ()
     coefficient = next((one for one in fitted if one.term.covariate == exposure), None)
     everybody = Subgroup(
@@ -79,22 +90,28 @@ def _of_exposure(
         status=REFUSED,
         status_reason=result.reason,
     )
-    if coefficient is None:
-        yield everybody
-        return
-    yield _with_ratio(everybody, coefficient)
-    model = cohort.declared.models[declared.model]
-    covariates = tuple(
-        replace(one, per=coefficient.term.one_unit) if one.name == exposure else one
-        for one in covariates_of(cohort, model)
-    )
-    for group in declared.by:
-        yield from _of_group(members, cohort, everybody, covariates, model_covariates(cohort)[group])
+    return _with_ratio(everybody, coefficient) if coefficient else everybody
 
 
 def _of_group(
+    members: pd.DataFrame, cohort: Cohort, tested: dict[str, tuple[Subgroup, float | None]], group: str
+) -> dict[str, list[Subgroup]]:
+    """The rows of a group's levels, by exposure."""
+    found = {}
+    covariates = model_covariates(cohort)
+    for exposure, (everybody, _) in tested.items():
+        # All exposures have the unit of everybody: the model without an interaction is then the same for each.
+        adjusted = tuple(
+            replace(one, per=tested[one.name][1]) if one.name in tested else one
+            for one in covariates_of(cohort, cohort.declared.models[everybody.model_name])
+        )
+        found[exposure] = _by_level(members, cohort, everybody, adjusted, covariates[group])
+    return found
+
+
+def _by_level(
     members: pd.DataFrame, cohort: Cohort, everybody: Subgroup, covariates: tuple[Covariate, ...], group: Covariate
-) -> Iterator[Subgroup]:
+) -> list[Subgroup]:
     """A row a level; levels with few events are told apart, and tested without."""
     rows = {
         level: replace(
@@ -114,7 +131,7 @@ def _of_group(
             rows[level] = replace(rows[level], status_reason="no other level to compare with")
     else:
         rows |= _interaction(members, cohort, covariates, group, {level: rows[level] for level in kept})
-    yield from rows.values()
+    return list(rows.values())
 
 
 def _interaction(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,15 @@ from model.survival.covariates import Covariate, cut_level_of, quarter_of, quart
 from model.survival.cox import CoxFit
 from model.survival.errors import FitRefused
 from model.survival.fit_columns import FOLLOW_UP, FitColumns
+from model.survival.mapping import REFIT, mapped_in_chunks
 
 BLOCK = 4096
 """Persons whose survival at all times is held at once."""
 
-RESAMPLING = Resampling(repeats=200, largest=2_000)
+LARGEST_RESAMPLE = 2_000
+"""Persons each refit is of, at most (ours)."""
+
+RESAMPLING = Resampling(repeats=200, largest=LARGEST_RESAMPLE)
 """The model is refitted in each; of more than 2,000 persons each resample draws 2,000 (`model.survival.bootstrap`)."""
 
 
@@ -62,7 +67,7 @@ def adjusted_curves(
     if covariate is None or covariate.kind not in ("categorical", "quartile", "cut"):
         raise NotComputable(f"{by} is no covariate of the model with levels")
     columns = replace(columns, quick=True)
-    fit = columns.fit(frame, covariates)
+    fit = columns.fit_once(frame, covariates)
     frame = frame[columns.needed(covariates, person)]
     levels = _levels(fit, covariate)
     times = np.asarray(times_years, dtype=float)
@@ -72,13 +77,10 @@ def adjusted_curves(
     lower = upper = np.full_like(estimate, np.nan)
     if resampling.repeats:
         whose = np.arange(len(frame)) if person is None else np.unique(frame[person], return_inverse=True)[1]
-        drawn = []
-        for rows in resamples(whose, resampling):
-            own = frame.iloc[rows]
-            try:
-                drawn.append(_standardised(columns.fit(own, covariates), own, covariate, levels, times))
-            except FitRefused:
-                continue
+        pieces = [frame.iloc[rows] for rows in resamples(whose, resampling)]
+        work = partial(_refitted, covariates, columns, covariate, levels, times)
+        size = REFIT * sum(map(len, pieces))
+        drawn = [curves for curves in mapped_in_chunks(work, pieces, size=size) if curves is not None]
         if len(drawn) < max(1.0, (1 - LARGEST_SHARE_WITHOUT_NUMBER) * resampling.repeats):
             raise NotComputable(f"{resampling.repeats - len(drawn)} of {resampling.repeats} refits were refused")
         shrunk = resampling.shrinkage(len(np.unique(whose)))
@@ -99,6 +101,21 @@ def _levels(fit: CoxFit, covariate: Covariate) -> list[str]:
     """The levels that somebody has, reference first."""
     terms = [term for term in fit.design.terms if term.covariate == covariate.name]
     return [str(terms[0].reference_level), *(str(term.level) for term in terms)]
+
+
+def _refitted(
+    covariates: tuple[Covariate, ...],
+    columns: FitColumns,
+    covariate: Covariate,
+    levels: list[str],
+    times: Floats,
+    own: pd.DataFrame,
+) -> Floats | None:
+    """The curves of one resample; None where the model is refused."""
+    try:
+        return _standardised(columns.fit(own, covariates), own, covariate, levels, times)
+    except FitRefused:
+        return None
 
 
 def _standardised(fit: CoxFit, frame: pd.DataFrame, covariate: Covariate, levels: list[str], times: Floats) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from model.errors import NotComputable
 from model.survival.bootstrap import Resampling, interval_of, resamples
 from model.survival.censoring import Floats
 from model.survival.concordance import harrells_c
+from model.survival.mapping import mapped_in_chunks
 from model.survival.sharing import remembered
 
 RESAMPLING = Resampling(repeats=500, largest=5_000)
@@ -64,7 +66,9 @@ def delta_concordance(
         """Missing where a resample has no comparable pairs."""
 
         def computed() -> Floats:
-            return np.array([_concordance(durations, events, risk, rows) for rows in resamples(persons, resampling)])
+            drawn = list(resamples(persons, resampling))
+            size = sum(map(len, drawn))
+            return np.array(mapped_in_chunks(partial(_concordance, durations, events, risk), drawn, size=size))
 
         return remembered(("C by resample", resampling), (risk, durations, events, persons), computed)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from model.survival.cox import CoxFit, fit_cox
 from model.survival.design import Covariate, Interaction
+from model.survival.sharing import remembered
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,17 @@ class FitColumns:
         """Every column that a fit of these covariates reads, and others, each once."""
         own = (self.duration, self.event, self.entry, self.cluster, self.weights, *self.strata)
         return list(dict.fromkeys(filter(None, (*own, *(each.column for each in covariates), *others))))
+
+    def fit_once(self, frame: pd.DataFrame, covariates: tuple[Covariate, ...]) -> CoxFit:
+        """The same as `fit`, which within `sharing()` is done but once for the same model of the same columns.
+
+        Raises:
+            FitRefused: as `fit_cox`.
+        """
+        columns = tuple(frame[name].to_numpy() for name in self.needed(covariates))
+        # Of so many rows as are shared, quick or not is the same.
+        asked = ("fit", covariates, replace(self, quick=True))
+        return remembered(asked, columns, lambda: self.fit(frame, covariates))
 
     def fit(self, frame: pd.DataFrame, covariates: tuple[Covariate, ...]) -> CoxFit:
         """Fit to `frame`.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from model.survival.coefficients import Coefficient, wald_coefficient
-from model.survival.cox import CoxFit, fit_cox
+from model.survival.cox import CoxFit
 from model.survival.design import Covariate, Design, Term
 from model.survival.errors import FitRefused
+from model.survival.fit_columns import FitColumns
 from model.survival.nested import LikelihoodRatio, WaldTest, likelihood_ratio, wald
 
 
@@ -85,20 +86,9 @@ def interaction(
     others = tuple(covariate for covariate in covariates if covariate.name != group.name)
     both = (*others, group)
 
-    def fitted(interactions: tuple[tuple[str, str], ...]) -> CoxFit:
-        return fit_cox(
-            frame,
-            both,
-            duration=duration,
-            event=event,
-            entry=entry,
-            strata=strata,
-            weights=weights,
-            cluster=cluster,
-            interactions=interactions,
-        )
-
-    without, fit = fitted(()), fitted(((exposure, group.name),))
+    columns = FitColumns(duration, event, entry, strata, cluster, weights)
+    without = columns.fit_once(frame, both)
+    fit = replace(columns, interactions=((exposure, group.name),)).fit(frame, both)
     products = tuple(c.term.name for c in fit.coefficients if c.term.covariate == f"{exposure}:{group.name}")
     return InteractionTest(
         effects=_effects(frame, fit, exposure, group, event),

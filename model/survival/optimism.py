@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from model.survival.design import Covariate
 from model.survival.errors import FitRefused
 from model.survival.fit_columns import FOLLOW_UP, FitColumns
 from model.survival.fitted_concordance import fitted_concordance
+from model.survival.mapping import REFIT, mapped_in_chunks
 from model.survival.risk_sets import Outcome
 from model.survival.strata import Strata
 
@@ -76,7 +78,7 @@ def optimism(
         FitRefused: the model itself cannot be fitted.
         NotComputable: more than 5 % of the draws could not be refitted.
     """
-    fit = replace(columns, quick=True).fit(frame, covariates)
+    fit = replace(columns, quick=True).fit_once(frame, covariates)
     numbers = range(resampling.repeats)
     drawn = draws(frame, covariates, numbers, columns=columns, person=person, resampling=resampling)
     persons = len(frame) if person is None else frame[person].nunique()
@@ -103,33 +105,40 @@ def draws(
     frame = frame[columns.needed(covariates)]
     people = People(whose)
     size = resampling.drawn(people.count)
-    quick = replace(columns, quick=True)
-    found = []
+    pieces = []
     for number in numbers:
         rng = np.random.default_rng((resampling.seed, number))
         chosen = np.arange(size) if size == people.count else rng.choice(people.count, size, replace=False)
-        originals = frame.iloc[people.rows_of(chosen)]
-        own = frame.iloc[people.rows_of(chosen[rng.integers(size, size=size)])]
-        try:
-            fit = quick.fit(own, covariates)
-            outside = originals.assign(**{_LOG_RISK: fit.log_risk(originals)})
-            found.append(
-                Draw(
-                    c_own=_concordance(fit, own, columns),
-                    c_original=_concordance(fit, originals, columns),
-                    slope_original=slope_of(
-                        outside,
-                        log_risk=_LOG_RISK,
-                        duration=columns.duration,
-                        event=columns.event,
-                        entry=columns.entry,
-                        strata=columns.strata,
-                    ).slope,
-                )
-            )
-        except (FitRefused, NotComputable):
-            continue
-    return found
+        own = chosen[rng.integers(size, size=size)]
+        pieces.append((frame.iloc[people.rows_of(chosen)], frame.iloc[people.rows_of(own)]))
+    drawn = mapped_in_chunks(
+        partial(_draw, covariates, replace(columns, quick=True)), pieces, size=REFIT * size * len(pieces)
+    )
+    return [draw for draw in drawn if draw is not None]
+
+
+def _draw(
+    covariates: tuple[Covariate, ...], columns: FitColumns, people: tuple[pd.DataFrame, pd.DataFrame]
+) -> Draw | None:
+    """From the persons drawn from and those drawn; None where the model is refused."""
+    originals, own = people
+    try:
+        fit = columns.fit(own, covariates)
+        outside = originals.assign(**{_LOG_RISK: fit.log_risk(originals)})
+        return Draw(
+            c_own=_concordance(fit, own, columns),
+            c_original=_concordance(fit, originals, columns),
+            slope_original=slope_of(
+                outside,
+                log_risk=_LOG_RISK,
+                duration=columns.duration,
+                event=columns.event,
+                entry=columns.entry,
+                strata=columns.strata,
+            ).slope,
+        )
+    except (FitRefused, NotComputable):
+        return None
 
 
 def summary_of(apparent_c: float, drawn: list[Draw], *, persons: int, resampling: Resampling) -> Optimism:

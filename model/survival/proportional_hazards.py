@@ -107,6 +107,47 @@ def scaled_schoenfeld(fit: CoxFit, transform: Transform = "km") -> ScaledSchoenf
     )
 
 
+@dataclass(frozen=True)
+class Period:
+    """A coefficient over one period of follow-up: mean of the scaled Schoenfeld residuals of its deaths.
+
+    Attributes:
+        from_years, to_years: times of its first and last death.
+        deaths: in it.
+        means, errors: of each term, (terms,): the mean, and its standard error; missing where there is one death.
+    """
+
+    from_years: float
+    to_years: float
+    deaths: int
+    means: Floats
+    errors: Floats | None
+
+
+def by_period(fit: CoxFit, periods: int) -> list[Period]:
+    """The coefficients in periods with about equally many deaths, as means of `scaled_schoenfeld`.
+
+    The residuals of a period are scaled together, by their mean and their covariance, and never one by one.
+    """
+    risk_sets = fit.sums.risk_sets
+    times = fit.outcome.durations[risk_sets.order[risk_sets.dead]]
+    residuals, scale = fit.sums.schoenfeld, fit.events * fit.naive_covariance * fit.spread
+    if fit.strata:
+        order = np.argsort(times, kind="stable")
+        times, residuals = times[order], residuals[:, order]
+    found = []
+    for rows in np.array_split(np.arange(len(times)), periods):
+        own = residuals[:, rows[0] : rows[-1] + 1]
+        mean = own.mean(axis=1)
+        centred = own - mean[:, None]
+        errors = None
+        if len(rows) > 1:
+            covariance = centred @ centred.T / (len(rows) - 1)
+            errors = np.sqrt(np.einsum("ij,jk,ik->i", scale, covariance, scale) / len(rows))
+        found.append(Period(float(times[rows[0]]), float(times[rows[-1]]), len(rows), fit.beta + scale @ mean, errors))
+    return found
+
+
 def _score_test(gradient: Floats, variance: Floats, tested: list[int]) -> ScoreTest:
     part = gradient[tested]
     try:

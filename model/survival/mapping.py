@@ -1,0 +1,76 @@
+"""Where pieces of work that need nothing of each other are done: here, one by one, or wherever a mapper sends them.
+
+    with mapping_by(mapper):
+        ...  # resamples, refits and subgroups, however deep inside, are handed to it
+
+A piece gets everything it needs with it, and its result depends on nothing else: whoever does it finds the same to the
+bit, and results come back in the order of the pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol, TypeVar
+
+Piece = TypeVar("Piece")
+Found = TypeVar("Found")
+
+
+class Mapper(Protocol):
+    """Does pieces of work."""
+
+    def __call__(self, work: Callable[[Any], Any], pieces: Sequence[Any], size: int, /) -> list[Any]:
+        """`work` of each piece, in their order; `size` is how much work all are, in rows that are gone through."""
+        ...
+
+
+def one_after_the_other(work: Callable[[Any], Any], pieces: Sequence[Any], size: int, /) -> list[Any]:
+    """The mapper where no other is named."""
+    return [work(piece) for piece in pieces]
+
+
+_MAPPER: ContextVar[Mapper] = ContextVar("who does pieces of work", default=one_after_the_other)
+
+
+@contextmanager
+def mapping_by(mapper: Mapper) -> Iterator[None]:
+    """Hand the work of the block to a mapper."""
+    token = _MAPPER.set(mapper)
+    try:
+        yield
+    finally:
+        _MAPPER.reset(token)
+
+
+def mapped(work: Callable[[Piece], Found], pieces: Sequence[Piece], *, size: int) -> list[Found]:
+    """`work` of each piece, in the order of the pieces.
+
+    Args:
+        work: depends on its piece alone.
+        pieces: what it is done with.
+        size: how much work all of it is, in rows that are gone through; a mapper sends little nowhere.
+    """
+    return _MAPPER.get()(work, pieces, size)
+
+
+def mapped_in_chunks(work: Callable[[Piece], Found], pieces: Sequence[Piece], *, size: int) -> list[Found]:
+    """The same for pieces so small that sending each by itself would cost more than doing it."""
+    chunks = [pieces[start : start + CHUNK] for start in range(0, len(pieces), CHUNK)]
+    return [found for some in mapped(_Each(work), chunks, size=size) for found in some]
+
+
+CHUNK = 25
+"""Pieces that are sent together."""
+
+REFIT = 3
+"""What refitting a model to a row costs, in rows that are gone through (ours; a concordance costs 1)."""
+
+
+class _Each:
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        self.work = work
+
+    def __call__(self, pieces: Sequence[Any]) -> list[Any]:
+        return [self.work(piece) for piece in pieces]
