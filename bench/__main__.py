@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import age_recipes, night, pull, reader, scoring, training
+from bench import age_recipes, merge, night, no_news, pull, reader, scoring, training
 
 
 def _scoring(home: Path, asked: argparse.Namespace) -> tuple[str, Callable[[], Path]]:
@@ -47,6 +47,16 @@ def _night(home: Path, asked: argparse.Namespace) -> tuple[str, Callable[[], Pat
     return _lines(results), lambda: night.write(results)
 
 
+def _no_news(home: Path, asked: argparse.Namespace) -> tuple[str, Callable[[], Path]]:
+    results = no_news.run(home=home, rounds=asked.rounds)
+    return no_news.as_markdown(results), lambda: no_news.write(results)
+
+
+def _merge(home: Path, asked: argparse.Namespace) -> tuple[str, Callable[[], Path]]:
+    results = merge.run(home=home, rounds=asked.rounds)
+    return merge.as_markdown(results), lambda: merge.write(results)
+
+
 BENCHES = {
     "scoring": _scoring,
     "reader": _reader,
@@ -54,6 +64,8 @@ BENCHES = {
     "recipes": _recipes,
     "pull": _pull,
     "night": _night,
+    "no-news": _no_news,
+    "merge": _merge,
 }
 
 
