@@ -30,7 +30,7 @@ def record(**items: str) -> dict[str, str]:
 
 def of_patient(number: int, **items: str) -> dict[str, str]:
     """The sound record of another patient."""
-    return record(patientIdNumber=f"{number:08d}", medicalRecordNumber=f"MRN-{number}", **items)
+    return record(**{"patientIdNumber": f"{number:08d}", "medicalRecordNumber": f"MRN-{number}"} | items)
 
 
 def write_naaccr(

@@ -89,10 +89,11 @@ def test_the_demos_files_load_and_hold_what_is_odd_on_purpose(
     load: Load, ask: Ask, change: Change, tmp_path: Path
 ) -> None:
     patients = admit_patients(60, seed=7)
-    write_registry_files(patients, tmp_path, seed=7)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    write_registry_files(patients, tmp_path, seed=7)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    folder = tmp_path / "registry"
+    write_registry_files(patients, folder, seed=7)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    write_registry_files(patients, folder, seed=7)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     change("TRUNCATE hospital.patient_id_map, cdm.observation_period")
     for patient in patients:
         change(f"INSERT INTO hospital.patient_id_map VALUES ('{patient.mrn}', {patient.person_id})")
@@ -100,7 +101,7 @@ def test_the_demos_files_load_and_hold_what_is_odd_on_purpose(
         change(f"INSERT INTO cdm.observation_period VALUES ({period})")
         if patient.died:
             change(f"INSERT INTO cdm.death VALUES ({patient.person_id}, '{patient.last_day}')")
-    counts = load(tmp_path / NAACCR_FILE)
+    counts = load(folder / NAACCR_FILE)
     assert (counts["records"], counts["unknown_patient"]) == (60, 2)
     assert counts["tumours"] > 50
     assert {
@@ -112,5 +113,5 @@ def test_the_demos_files_load_and_hold_what_is_odd_on_purpose(
     } < set(counts)
     assert {"death_dates_differ", "alive_after_cdm_death"} <= set(counts)
     assert CANARY not in str(ask("SELECT * FROM registry.record_v1"))
-    counts = load(tmp_path / CSV_FILE, mapping_file=tmp_path / MAPPING_FILE, registry="regional")
-    assert counts["tumours"] > 50 and "stage_invalid" in counts
+    counts = load(folder / CSV_FILE, mapping_file=folder / MAPPING_FILE, registry="regional")
+    assert counts["tumours"] > 50 and "diagnosis_date_invalid" in counts
