@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
+import pandas as pd
 from lifelines.utils import concordance_index
+from numpy.typing import NDArray
 
 from model.network import BiomarkerNetwork
+from model.survival.cox import fit_cox
+from model.survival.design import Covariate
+from model.survival.errors import FitRefused
+from model.survival.nested import likelihood_ratio
 from model.training.crops import Crops
-from model.training.people import People
+from model.training.people import DAYS_PER_YEAR, People
 from model.training.predict import predict
+
+SEX = Covariate("sex", "sex", "categorical", levels=("F", "M"), reference="F")
+SCORES = {
+    "face_age": Covariate("face_age", "face_age", "continuous"),
+    "face_survival": Covariate("face_survival", "face_survival", "continuous"),
+}
 
 
 def measured(age: BiomarkerNetwork, survival: BiomarkerNetwork, people: People, crops: Crops) -> dict[str, float]:
     """Metrics over held-out people. Errors are a photo's; concordance takes one photo a person.
 
-    The difference within a session is of its first two photos, and left out where nobody has two.
+    The difference within a session is of its first two photos, and left out where nobody has two. What each score adds
+    to sex and the other one is a likelihood ratio over medians of a person's photos, left out where a model is refused.
     """
     face_ages, log_risks = predict(age, crops.pixels), predict(survival, crops.pixels)
     errors = face_ages - people.biological_ages[crops.person]
@@ -37,4 +52,34 @@ def measured(age: BiomarkerNetwork, survival: BiomarkerNetwork, people: People, 
     if len(pair):
         within_session = np.abs(face_ages[pair + 1] - face_ages[pair]).mean()
         metrics["face_age_within_session_difference_years"] = round(float(within_session), 3)
-    return metrics
+    return metrics | likelihood_ratios(face_ages, log_risks, people, crops.person)
+
+
+def likelihood_ratios(
+    face_ages: NDArray[np.float64], log_risks: NDArray[np.float64], people: People, person: NDArray[np.int64]
+) -> dict[str, float]:
+    """Chi-squared, 1 degree of freedom, of each score added to sex and the other one; none where a model is refused.
+
+    Args:
+        face_ages: (m,) years, a photo each.
+        log_risks: (m,) of the same photos.
+        people: whose photos they are.
+        person: (m,) index into `people`. The median over a person's photos enters.
+    """
+    photos = pd.DataFrame({"person": person, "face_age": face_ages, "face_survival": log_risks})
+    sessions = photos.groupby("person", as_index=False).median()
+    persons = sessions["person"].to_numpy()
+    sessions = sessions.assign(
+        sex=[people.latents[person].sex for person in persons],
+        followup_years=people.follow_up_days[persons] / DAYS_PER_YEAR,
+        event=people.died[persons],
+    )
+    try:
+        both = fit_cox(sessions, (SEX, *SCORES.values()))
+        alone = {name: fit_cox(sessions, (SEX, score)) for name, score in SCORES.items()}
+    except FitRefused:
+        return {}
+    return {
+        f"{added}_beyond_{other}_chi_squared": round(likelihood_ratio(alone[other], both).chi_squared, 2)
+        for added, other in permutations(SCORES)
+    }
