@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from jobs.risk.at_risk import gain_at_risk, is_plain
 from jobs.risk.findings import COMPUTED, REFUSED, Contrast
 from jobs.risk.levels import level_of
 from jobs.risk.models import ModelResult, Predicted, columns_of, covariates_of, frame_of
-from jobs.risk.performance import NO_ENTRY, resampling_of
+from jobs.risk.performance import resampling_of
 from model.errors import NotComputable
 from model.survival.cox import CoxFit
 from model.survival.delta_concordance import DeltaConcordance, delta_concordance
@@ -107,17 +108,17 @@ def gain(
 ) -> tuple[DeltaConcordance | None, str | None]:
     """Gain in C of the cross-fitted predictions, or why there is none."""
     smaller, larger = predictions[comparison.smaller], predictions[comparison.larger]
-    if cohort.declared.entry is not None:
-        return None, f"gain in concordance: {NO_ENTRY}"
     if smaller.table is None or larger.table is None:
         return None, f"gain in concordance: {smaller.reason or larger.reason}"
     frame = frame_of(members, cohort, cohort.declared.models[comparison.larger])
+    log_risks = larger.table["log_risk"].to_numpy(float), smaller.table["log_risk"].to_numpy(float)
     try:
+        if not is_plain(cohort):
+            return gain_at_risk(frame, *log_risks, cohort, resampling_of(cohort)), None
         found = delta_concordance(
             frame["followup_years"].to_numpy(float),
             frame["event"].to_numpy(bool),
-            larger.table["log_risk"].to_numpy(float),
-            smaller.table["log_risk"].to_numpy(float),
+            *log_risks,
             people=frame["person_id"].to_numpy(np.int64),
             resampling=resampling_of(cohort),
         )

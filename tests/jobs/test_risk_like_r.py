@@ -6,7 +6,10 @@ the hospital's and a view for analysts is in between: SQL, declaration, job, tab
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
+import subprocess
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -101,6 +104,36 @@ HEART = {
         prediction: {model: stratified, folds: 5}
         curves: [surgery]
         resampling: {repeats: 0}
+    """,
+}
+
+
+LUNG = {
+    "cohort.sql": """
+        SELECT person_id, CAST('2000-01-01' AS date) AS index_date, time / 365.25 AS followup_years,
+            status = 1 AS event, age, sex, ph_ecog, sampling,
+            CASE WHEN ph_ecog < 1 THEN 'low' ELSE 'high' END AS fitness
+        FROM registry.lung
+    """,
+    "cohort.yaml": """
+        cohort: lung_sampling
+        title: Lung cancer, sampled
+        reads: [registry.lung]
+        endpoint: {name: death, origin: day of entry, horizons_years: [1]}
+        weights: sampling
+        covariates:
+          age: {label: Age, type: continuous, per: 1, unit: years}
+          sex: {label: Sex, type: continuous, per: 1}
+          ph_ecog: {label: ECOG, type: continuous, per: 1}
+          fitness: {label: Fitness, type: categorical, levels: [low, high], reference: low}
+        models:
+          demographic: {description: Age and sex, covariates: [age, sex]}
+          all: {description: All, covariates: [age, sex, ph_ecog]}
+        comparisons:
+          ecog: {label: ECOG added, smaller: demographic, larger: all}
+        prediction: {model: all, folds: 5}
+        curves: [fitness]
+        resampling: {repeats: 40}
     """,
 }
 
@@ -201,5 +234,73 @@ def test_late_entry_strata_and_several_rows_a_person(settings, engine, owner_eng
     assert members["entry_years"].tolist() == pytest.approx(
         (heart.sort_values(["id", "start"])["start"] / 365.25).tolist()
     )
-    performance = rows(engine, "SELECT metric, estimate, note FROM fahr.risk_performance")
-    assert performance["estimate"].isna().all() and performance["note"].str.contains("late").any()
+    performance = rows(engine, "SELECT * FROM fahr.risk_performance").set_index("metric")
+    assert performance.loc[["unos_c", "auc", "brier"], "note"].str.contains("not made for late entry").all()
+    measured = ["harrells_c", "calibration_slope", "calibration_in_the_large", "integrated_calibration_index"]
+    assert performance.loc[measured, "estimate"].notna().all()
+    groups = rows(engine, "SELECT * FROM fahr.risk_calibration")
+    assert groups["persons"].sum() == len(heart) and groups["observed"].notna().all()
+
+    predicted = rows(engine, "SELECT * FROM fahr.patient_risk ORDER BY person_id, episode")
+    c = r_concordance(tmp_path, members.assign(risk=predicted["log_risk"]), "Surv(entry_years, followup_years, event)")
+    assert performance.loc["harrells_c", "estimate"] == pytest.approx(c, rel=AGREEMENT)
+
+
+def test_weights_count_in_coefficients_curves_and_concordance(settings, engine, owner_engine, tmp_path):
+    lung = read("lung.csv").dropna(subset=["inst", "age", "sex", "ph.ecog", "wt.loss"])
+    lung = lung.rename(columns={"ph.ecog": "ph_ecog"})[["person_id", "time", "status", "age", "sex", "ph_ecog"]]
+    lung = lung.assign(sampling=0.5 + (lung["age"] % 5) / 4)
+    load(owner_engine, "lung", lung)
+    counts = risk(settings=settings, engine=engine, night=NIGHT, cohort=declared(tmp_path, "lung_sampling", LUNG))
+    assert counts["analysed"] == len(lung) and counts["models_refused"] == 0
+    assert_as_in_r(engine, "all", "lung_sampling", ["age", "sex", "ph_ecog"])
+    model = rows(engine, "SELECT * FROM fahr.risk_model WHERE model_name = 'all'").iloc[0]
+    assert model["is_robust"]
+    nested = rows(engine, "SELECT * FROM fahr.risk_contrast WHERE kind = 'nested'").iloc[0]
+    assert nested["statistic"] == "wald"
+    assert nested["delta_concordance_lower"] < nested["delta_concordance"] < nested["delta_concordance_upper"]
+
+    members = rows(engine, "SELECT * FROM fahr.cohort_member ORDER BY person_id")
+    assert members["weight"].tolist() == pytest.approx(lung["sampling"].tolist())
+    predicted = rows(engine, "SELECT * FROM fahr.patient_risk ORDER BY person_id")
+    performance = rows(engine, "SELECT * FROM fahr.risk_performance WHERE model_name = 'all'").set_index("metric")
+    c = r_concordance(tmp_path, members.assign(risk=predicted["log_risk"]), "Surv(followup_years, event)")
+    assert performance.loc["harrells_c", "estimate"] == pytest.approx(c, rel=AGREEMENT)
+    assert performance.loc["unos_c", "note"] == "not made for weights"
+
+    curve = rows(engine, "SELECT * FROM fahr.survival_curve WHERE stratum = 'low' AND events > 0 ORDER BY time_years")
+    low = members[members["covariates"].map(lambda known: known["ph_ecog"] < 1)]
+    expected = r_curve(tmp_path, low)
+    found = curve.set_index("time_years").loc[lambda frame: frame["survival"] > 0]
+    expected = expected.set_index(expected["time"].round(9)).loc[np.round(found.index, 9)]
+    for ours, theirs in (("survival", "surv"), ("ci_lower", "lower"), ("ci_upper", "upper")):
+        assert found[ours].tolist() == pytest.approx(expected[theirs].tolist(), rel=AGREEMENT)
+    assert found["events"].dtype.kind == "i" and found["at_risk"].iloc[0] == len(low)
+
+
+def r_concordance(folder: Path, members: pd.DataFrame, outcome: str) -> float:
+    """What R's `concordance` says of the published members and their predictions."""
+    weights = "data$weight" if members["weight"].notna().all() else "NULL"
+    call = f"concordance({outcome} ~ risk, data, weights = {weights}, reverse = TRUE)"
+    script = f"cat(format({call}$concordance, digits = 17))"
+    return float(r_says(folder, members[["entry_years", "followup_years", "event", "weight", "risk"]], script))
+
+
+def r_curve(folder: Path, members: pd.DataFrame) -> pd.DataFrame:
+    """What R's `survfit` says of weighted persons."""
+    script = (
+        'found <- survfit(Surv(followup_years, event) ~ 1, data, weights = data$weight, conf.type = "log-log",'
+        " timefix = FALSE)\n"
+        'columns <- data.frame(unclass(found)[c("time", "surv", "lower", "upper")])\n'
+        "write.csv(format(columns, digits = 17), row.names = FALSE)"
+    )
+    return pd.read_csv(io.StringIO(r_says(folder, members[["followup_years", "event", "weight"]], script)))
+
+
+def r_says(folder: Path, data: pd.DataFrame, script: str) -> str:
+    if shutil.which("Rscript") is None:
+        pytest.skip("R is not installed")
+    data.assign(event=data["event"].astype(int)).to_csv(folder / "data.csv", index=False, float_format="%.17g")
+    (folder / "script.R").write_text(f'library(survival)\ndata <- read.csv("{folder / "data.csv"}")\n{script}\n')
+    done = subprocess.run(["Rscript", folder / "script.R"], check=True, capture_output=True, text=True, timeout=120)
+    return done.stdout
