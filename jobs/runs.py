@@ -21,6 +21,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
 
+from jobs import audit
 from jobs.errors import DatasetRejected, FahrError, LockHeld, RunFenced
 
 log = logging.getLogger("fahr.run")
@@ -159,6 +160,8 @@ def _begin(run: Run, model_id: str | None) -> None:
                 "code_version": code_version(),
             },
         )
+        # The row tells login and role by itself; it stays when the run finds nothing to do.
+        audit.record(connection, action="role_use", subject=run.stage, run_id=run.run_id)
 
 
 @contextmanager

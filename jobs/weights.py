@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 
 from sqlalchemy import Connection, Engine, Row, text
 
+from jobs import audit
 from jobs.errors import ModelRefused
 from jobs.releases import chosen_model, locate_release, require_scoring, retire_others
 from jobs.runs import recorded_run
@@ -202,6 +203,7 @@ def promote(
             )
             if settings.model is None:
                 _make_current(connection, release)
+            audit.record(connection, action="promotion", subject=release.model_id, run_id=run.run_id)
     return release
 
 

@@ -18,6 +18,7 @@ import cv2
 from sqlalchemy import Connection, Engine
 from tqdm import tqdm
 
+from jobs.access.grants import grant_cohort
 from jobs.demo.cdm_tables import write_cdm
 from jobs.demo.filing import FiledPhoto, file_ordinary, write_file
 from jobs.demo.oddities import file_oddities, mark_opted_out, patients_who_opt_out
@@ -113,6 +114,10 @@ def build_demo_hospital(
         with engine_owner.begin() as connection:
             _write_records(connection, hospital, identity)
         migrate(engine_owner, small_cell=settings.small_cell, declarations=load_declarations(settings))
+        with engine_owner.begin() as connection:
+            for role in ("fahr_analyst", "fahr_researcher"):
+                for cohort in ("cancer_photo", "face_aging_rate"):
+                    grant_cohort(connection, grantee=role, cohort=cohort)
     log.info("The demo hospital stands: %s", hospital.counts())
     return hospital.counts()
 

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
+from jobs import audit
 from jobs.errors import LockHeld
 from jobs.evaluation.findings import EvaluatedModel, Evaluation, Finding
 from jobs.evaluation.page import render_page
@@ -72,6 +73,9 @@ def publish_evaluation(
             }
             with run.publish() as connection:
                 _write(connection, row, evaluation, run.run_id)
+                audit.record(
+                    connection, action="evaluation", subject=evaluation_id, run_id=run.run_id, counts=run.counts
+                )
         else:
             run.nothing_to_do()
     name = f"evaluation-{evaluation.kind}-{_plain(release.model_id)}-{evaluation_id[:8]}"

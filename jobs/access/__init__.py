@@ -1,0 +1,1 @@
+"""Who may see the persons of which cohort, and under which names."""
