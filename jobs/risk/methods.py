@@ -85,8 +85,9 @@ def _models(cohort: Cohort) -> Iterator[str]:
     if any(model.strata for model in declared.models.values()):
         yield "Stratified models have a baseline hazard for each stratum."
     if declared.comparisons:
-        pooled = declared.missing.impute or declared.cluster is not None or declared.weights is not None
-        test = "Wald tests" if pooled else "likelihood-ratio tests"
+        test = "Wald tests" if declared.missing.impute or declared.cluster is not None else "likelihood-ratio tests"
+        if declared.weights is not None:
+            test = "likelihood-ratio tests (Wald tests where weights are not whole numbers)"
         yield f"Nested models were compared by {test} on the same persons, p values also adjusted by Holm's method."
     if declared.subgroups is not None:
         yield "Hazard ratios within subgroups come from one model with an interaction, not from one model a subgroup;"
@@ -98,18 +99,29 @@ def _checks(cohort: Cohort) -> Iterator[str]:
     yield "Proportional hazards were tested by score tests (Grambsch and Therneau 1994, as R's survival since 3.0),"
     yield "with Kaplan-Meier time; influence by dfbetas."
     yield f"Each person was predicted by a model of the other folds ({declared.prediction.folds}-fold cross-fitting)."
-    yield "Discrimination, calibration and error were measured on those predictions: Harrell's and Uno's C, the"
-    yield "time-dependent area under the ROC curve, the Brier score, calibration in groups and in slope."
+    yield from _measures(cohort)
     repeats = declared.resampling.repeats
     if repeats:
         seed = declared.resampling.seed
         yield f"Their intervals are percentiles of {repeats} bootstrap resamples of persons (seed {seed});"
         yield f"of more than {LARGEST_RESAMPLE:,} persons (adjusted curves {CURVES_RESAMPLE:,}) each draws so many, and"
         yield "the spread is shrunk to that of all (m-out-of-n bootstrap; Bickel, Götze and van Zwet 1997)."
-        if not declared.missing.impute:
+        if not declared.missing.impute and declared.weights is None:
             yield "Optimism of the apparent concordance by Harrell's bootstrap."
     if declared.adjusted_curves:
         yield "Adjusted survival curves average the predicted survival of all persons, each given the level in turn."
+
+
+def _measures(cohort: Cohort) -> Iterator[str]:
+    declared = cohort.declared
+    if declared.weights is not None:
+        yield "Discrimination was measured on those predictions: Harrell's C, each pair counting with its weights."
+    elif declared.entry is not None:
+        yield "Discrimination and calibration were measured on those predictions: Harrell's C of pairs at risk at once,"
+        yield "calibration in groups and in slope against Kaplan-Meier's estimate with late entry."
+    else:
+        yield "Discrimination, calibration and error were measured on those predictions: Harrell's and Uno's C, the"
+        yield "time-dependent area under the ROC curve, the Brier score, calibration in groups and in slope."
 
 
 def equation(coefficients: pd.DataFrame, strata: tuple[str, ...] = ()) -> str:

@@ -42,7 +42,7 @@ def paper_tables(published: Published, cohort: Cohort, *, small_cell: int) -> li
             f"{title}: hazard ratios of {cohort.declared.endpoint.name}",
             ("Model", "Covariate", "Unit or level", "HR (95 % CI)", "p"),
             tuple(_ratios(published)),
-            "Wald intervals; p values are not adjusted for multiplicity. Splines are not shown.",
+            f"{_intervals(published)}; p values are not adjusted for multiplicity. Splines are not shown.",
         ),
         PaperTable(
             "nested_models",
@@ -67,6 +67,13 @@ def paper_tables(published: Published, cohort: Cohort, *, small_cell: int) -> li
         ),
     ]
     return [table for table in tables if table.rows]
+
+
+def _intervals(published: Published) -> str:
+    imputations = next((model["imputations"] for model in published.models if model["imputations"]), None)
+    if imputations is None:
+        return "Wald intervals"
+    return f"Pooled over {imputations} completed data sets by Rubin's rules, Student's intervals"
 
 
 def _flow(published: Published) -> Iterator[tuple[str, ...]]:

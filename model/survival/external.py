@@ -42,7 +42,7 @@ class AtHorizon:
 
     Attributes:
         auc, unos_c: None with late entry, too, which they are not made for.
-        recalibrated_groups: with the baseline of the new persons, by which they are right on average.
+        recalibrated_groups: with the baseline of the new persons, which expects as many events of them as there were.
     """
 
     horizon_years: float

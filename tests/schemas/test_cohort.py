@@ -137,6 +137,30 @@ def edited(folder: Path, old: str, new: str) -> int:
         ("  repeats: 200", "  repeats: -1", "resampling.repeats", "greater than or equal to 0"),
         ("endpoint:\n", "entry: event\nendpoint:\n", "entry", "means something else"),
         ("endpoint:\n", "cluster: index_date\nendpoint:\n", "cluster", "means something else"),
+        ("endpoint:\n", "weights: event\nendpoint:\n", "weights", "means something else"),
+        ("endpoint:\n", "missing: {impute: 1}\nendpoint:\n", "missing.impute", "2 or more, or 0"),
+        ("endpoint:\n", "missing: {impute: few}\nendpoint:\n", "missing.impute", "valid integer"),
+        ("endpoint:\n", "missing: {impute: 5, only: [grade]}\nendpoint:\n", "missing.only.0", "no covariate 'grade'"),
+        ("endpoint:\n", "missing: {only: [stage]}\nendpoint:\n", "missing.only", "nothing is imputed"),
+        (
+            "endpoint:\n",
+            "landmark: {measured_until: last_photo_years}\nendpoint:\n",
+            "landmark",
+            "one of the two",
+        ),
+        (
+            "endpoint:\n",
+            "landmark: {years: 1, column: own_years, measured_until: last_photo_years}\nendpoint:\n",
+            "landmark",
+            "one of the two",
+        ),
+        ("endpoint:\n", "landmark: {years: 1}\nendpoint:\n", "landmark.measured_until", "required"),
+        (
+            "endpoint:\n",
+            "landmark: {years: 1, measured_until: index_date}\nendpoint:\n",
+            "landmark.measured_until",
+            "means something else",
+        ),
         (
             "endpoint:\n",
             "competing: {column: cause, of_interest: cancer, others: [cancer]}\nendpoint:\n",
@@ -155,6 +179,24 @@ def test_mistakes_name_file_line_and_key(copy, old, new, key, says):
     at_the_edit = new.strip("\n").count("\n") == 0 and not key.endswith(".larger")
     if says not in ("missing", "not YAML") and at_the_edit:
         assert message.startswith(f"cancer_photo/cohort.yaml:{line}: {key}")
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "says"),
+    [
+        ("entry: entry_years\nlandmark: {years: 1, measured_until: last_years}\n", "entry", "one or the other"),
+        ("cluster: person_id\nmissing: {impute: 5}\n", "missing.impute", "takes no cluster"),
+        ("weights: sampling\nmissing: {impute: 5}\n", "missing.impute", "takes no weights"),
+        ("weights: sampling\n", "adjusted_curves.face_survival_quartile", "take no weights"),
+    ],
+)
+def test_keys_that_do_not_go_together_are_told(copy, keys, key, says):
+    edited(copy, "endpoint:\n", f"{keys}endpoint:\n")
+    with pytest.raises(DeclarationError, match=says) as raised:
+        load_cohort(copy)
+    line = int(str(raised.value).split(":")[1])
+    assert f": {key}: " in str(raised.value)
+    assert key.split(".")[-1] in (copy / "cohort.yaml").read_text().split("\n")[line - 1]
 
 
 def test_the_line_of_a_mistake_that_spans_two_models_is_that_of_the_larger(copy):
