@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import age_recipes, merge, night, no_news, pull, reader, scoring, training
+from bench import age_recipes, merge, night, no_news, pull, reader, risk, scoring, training
+from bench.scoring import machine
 
 
 def _scoring(home: Path, asked: argparse.Namespace) -> tuple[str, Callable[[], Path]]:
@@ -57,6 +58,11 @@ def _merge(home: Path, asked: argparse.Namespace) -> tuple[str, Callable[[], Pat
     return merge.as_markdown(results), lambda: merge.write(results)
 
 
+def _risk(home: Path, asked: argparse.Namespace) -> tuple[str, Callable[[], Path]]:
+    results = risk.run(home=home, sizes=tuple(asked.persons), places=tuple(asked.where))
+    return risk.as_markdown(results, machine()), lambda: risk.write(results)
+
+
 BENCHES = {
     "scoring": _scoring,
     "reader": _reader,
@@ -64,6 +70,7 @@ BENCHES = {
     "recipes": _recipes,
     "pull": _pull,
     "night": _night,
+    "risk": _risk,
     "no-news": _no_news,
     "merge": _merge,
 }
@@ -78,6 +85,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="times each contender runs, in turn")
     parser.add_argument("--crops", type=int, default=20_000, help="crops that the reader of training data reads")
     parser.add_argument("--pulls", type=int, nargs="+", default=[250, 1000, 2000], help="12-megapixel photos of a pull")
+    parser.add_argument("--persons", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="of a cohort")
+    parser.add_argument("--where", nargs="+", default=risk.PLACES, choices=risk.PLACES, help="of risk tables")
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--home", type=Path, default=Path(".fahr/bench"), help="where photographs and weights are kept")
     parser.add_argument("--no-write", action="store_true", help="print only")

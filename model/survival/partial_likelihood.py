@@ -45,8 +45,7 @@ class PartialLikelihood:
     @cached_property
     def of_deaths(self) -> Floats:
         """Weighted sum of the columns over all deaths, (terms,)."""
-        dead = self.risk_sets.dead
-        total: Floats = np.take(self.columns, dead, axis=1) @ self.risk_sets.weights[dead]
+        total: Floats = self.columns @ (self.risk_sets.weights * self.risk_sets.dies)
         return total
 
     def at(self, beta: Floats) -> EfronSums:
@@ -142,12 +141,35 @@ class EfronSums:
         return (second + second.T) / 2
 
     @cached_property
-    def schoenfeld(self) -> Floats:
-        """Schoenfeld's residuals: of each death, its columns less their mean over the slots; (terms, deaths)."""
+    def mean_of_slots(self) -> Floats:
+        """Mean of the columns over the slots of each moment: what Schoenfeld's residuals are relative to; (terms,
+        moments).
+        """
+        return self._minus_excess(self.means, self._left / self.risk_sets.weighted_deaths)
+
+    def schoenfeld(self, deaths: slice = slice(None)) -> Floats:
+        """Schoenfeld's residuals: of each death, its columns less `mean_of_slots`; (terms, deaths).
+
+        Args:
+            deaths: which of `risk_sets.dead`.
+        """
         risk_sets = self.risk_sets
-        mean = self._minus_excess(self.means, self._left / risk_sets.weighted_deaths)
-        residuals: Floats = np.take(self.columns, risk_sets.dead, axis=1) - mean[:, risk_sets.moment_of_death]
+        rows = risk_sets.dead[deaths]
+        mean = np.take(self.mean_of_slots, risk_sets.moment_of_death[deaths], axis=1)
+        residuals: Floats = np.take(self.columns, rows, axis=1) - mean
         return residuals
+
+    def schoenfeld_sum(self, moment_weights: Floats) -> Floats:
+        """Sum of Schoenfeld's residuals times the weights of their rows and moments, (terms,).
+
+        Args:
+            moment_weights: of any sign, (moments,).
+        """
+        risk_sets = self.risk_sets
+        of_rows = np.zeros(len(risk_sets.order))
+        of_rows[risk_sets.dead] = risk_sets.weights[risk_sets.dead] * moment_weights[risk_sets.moment_of_death]
+        total: Floats = self.columns @ of_rows - self.mean_of_slots @ (moment_weights * risk_sets.weighted_deaths)
+        return total
 
     def score_residuals(self) -> Floats:
         """Each row's part of the score, without its weight (Therneau, Grambsch and Fleming 1990); (terms, rows).
@@ -166,8 +188,7 @@ class EfronSums:
         drifting = risk_sets.cumulated(self._minus_excess(self.means * self.increments, squared))
         # What a death is not exposed to at its own moment, and its Schoenfeld residual: both are its moment's.
         left = self._minus_excess(self.means * self._left, self._left_twice)
-        mean = self._minus_excess(self.means, self._left / risk_sets.weighted_deaths)
-        hazard = self.hazard
+        mean, hazard = self.mean_of_slots, self.hazard
         for start in range(0, len(hazard), BLOCK):
             rows = slice(start, start + BLOCK)
             columns = self.columns[:, rows]

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import stats
 
 from model.survival.errors import FitRefused
+from model.survival.partial_likelihood import BLOCK
 from model.survival.risk_sets import Floats, Integers, Outcome
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def proportional_hazards(fit: CoxFit, transform: Transform = "km") -> Proportion
     # A test does not change with the unit of g; its matrices stay well conditioned.
     centred = (of_deaths - of_deaths.mean()) / of_deaths.std()
     of_moments = centred[np.flatnonzero(np.diff(risk_sets.moment_of_death, prepend=-1))]
-    gradient = sums.schoenfeld @ (centred * risk_sets.weights[risk_sets.dead])
+    gradient = sums.schoenfeld_sum(of_moments)
     crossed = sums.weighted_information(of_moments)
     squared = sums.weighted_information(of_moments**2)
     variance = squared - crossed @ np.linalg.solve(sums.information, crossed)
@@ -98,7 +99,7 @@ def scaled_schoenfeld(fit: CoxFit, transform: Transform = "km") -> ScaledSchoenf
     """Residuals to be drawn against time, as R's `cox.zph(terms = FALSE)$y`."""
     risk_sets = fit.sums.risk_sets
     rows = risk_sets.order[risk_sets.dead]
-    residuals = (fit.sums.schoenfeld * fit.spread[:, None]).T
+    residuals = (fit.sums.schoenfeld() * fit.spread[:, None]).T
     return ScaledSchoenfeld(
         times=fit.outcome.durations[rows],
         transformed=_transformed(fit.outcome, transform)[rows],
@@ -131,18 +132,22 @@ def by_period(fit: CoxFit, periods: int) -> list[Period]:
     """
     risk_sets = fit.sums.risk_sets
     times = fit.outcome.durations[risk_sets.order[risk_sets.dead]]
-    residuals, scale = fit.sums.schoenfeld, fit.events * fit.naive_covariance * fit.spread
-    if fit.strata:
-        order = np.argsort(times, kind="stable")
-        times, residuals = times[order], residuals[:, order]
+    scale = fit.events * fit.naive_covariance * fit.spread
+    # Within a stratum deaths stand in the order of time; over strata they have to be put in it.
+    order = np.argsort(times, kind="stable") if fit.strata else None
+    of_all = fit.sums.schoenfeld()[:, order] if fit.strata else None
+    times = times if order is None else times[order]
     found = []
     for rows in np.array_split(np.arange(len(times)), periods):
-        own = residuals[:, rows[0] : rows[-1] + 1]
-        mean = own.mean(axis=1)
-        centred = own - mean[:, None]
-        errors = None
+        total, products = np.zeros(len(fit.beta)), np.zeros((len(fit.beta), len(fit.beta)))
+        for start in range(rows[0], rows[-1] + 1, BLOCK):
+            some = slice(start, min(start + BLOCK, rows[-1] + 1))
+            own = fit.sums.schoenfeld(some) if of_all is None else of_all[:, some]
+            total += own.sum(axis=1)
+            products += own @ own.T
+        mean, errors = total / len(rows), None
         if len(rows) > 1:
-            covariance = centred @ centred.T / (len(rows) - 1)
+            covariance = (products - np.outer(total, mean)) / (len(rows) - 1)
             errors = np.sqrt(np.einsum("ij,jk,ik->i", scale, covariance, scale) / len(rows))
         found.append(Period(float(times[rows[0]]), float(times[rows[-1]]), len(rows), fit.beta + scale @ mean, errors))
     return found

@@ -144,11 +144,10 @@ class RiskSets:
         self._spans = tuple(spans)
         self._late_rows = np.concatenate(late_rows) if counted else np.empty(0, dtype=np.int64)
         # A moment's own rows are at risk at it and at those before, but at none after it; its deaths come first.
-        self.segment_starts = self._first_row
-        self.segment_ends = np.append(self._first_row[1:], len(durations))
-        self.segment_ends[moment_bounds[1:][np.diff(moment_bounds) > 0] - 1] = row_bounds[1:][
-            np.diff(moment_bounds) > 0
-        ]
+        self.segment_starts = self._first_row + self.row_starts[self.moment_stratum]
+        self.segment_ends = np.append(self.segment_starts[1:], len(durations))
+        last = np.flatnonzero(np.diff(self.moment_stratum, append=self.strata) != 0)
+        self.segment_ends[last] = row_bounds[self.moment_stratum[last] + 1]
         self.ever_at_risk = self._leaves > self._enters
 
     def sum_at_risk(self, values: Floats) -> Floats:

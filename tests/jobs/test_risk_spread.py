@@ -20,7 +20,7 @@ PERSONS = 600
 
 def few_resamples() -> Cohort:
     cohort = load_cohort("cancer_photo")
-    resampling = cohort.declared.resampling.model_copy(update={"repeats": 12})
+    resampling = cohort.declared.resampling.model_copy(update={"repeats": 26})
     return replace(cohort, declared=cohort.declared.model_copy(update={"resampling": resampling}))
 
 
@@ -67,7 +67,7 @@ def test_spark_finds_the_same_to_the_bit(here: str, spark: LazySpark) -> None:
     mapper = SparkMapper(spark, worth=1)
     with mapping_by(mapper):
         assert told(analyse(people(), few_resamples(), "analysis", "data", "model")) == here
-    assert mapper.sent > 20, "bootstraps, optimism, adjusted curves and subgroups were to go to Spark"
+    assert mapper.sent > 50, "bootstraps, optimism, adjusted curves and subgroups were to go to Spark"
 
 
 def test_a_small_cohort_starts_no_spark(here: str) -> None:

@@ -1,0 +1,140 @@
+"""Very many rows: what fits share, where they start and how their sums are taken changes nothing of what they find."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from model.survival.covariates import Covariate
+from model.survival.cox import fit_cox
+from model.survival.design import Design
+from model.survival.estimation import newton
+from model.survival.influence import influence, largest_influence
+from model.survival.pair_counts import Timeline, pair_counts
+from model.survival.partial_likelihood import PartialLikelihood
+from model.survival.prepared import Followed, followed, sorted_columns, standardised
+from model.survival.proportional_hazards import by_period, proportional_hazards, scaled_schoenfeld
+from model.survival.risk_sets import RiskSets
+from model.survival.sharing import remembered, sharing
+
+COVARIATES = (
+    Covariate("age", "age", "continuous"),
+    Covariate("site", "site", "categorical", levels=("breast", "lung", "brain"), reference="breast"),
+)
+
+
+def people(rows: int, months: int = 40, seed: int = 4) -> pd.DataFrame:
+    """Follow-up in whole months: many die at the same time."""
+    rng = np.random.default_rng(seed)
+    age, site = rng.normal(0, 1, rows), rng.choice(np.array(["breast", "lung", "brain"], dtype=object), rows)
+    risk = 0.5 * age + 0.7 * (site == "lung")
+    death = np.ceil(rng.exponential(30 * np.exp(-risk)))
+    censored = rng.integers(1, months + 1, rows)
+    return pd.DataFrame(
+        {"age": age, "site": site, "followup_years": np.minimum(death, censored) / 12, "event": death <= censored}
+    )
+
+
+def ready(frame: pd.DataFrame) -> tuple[np.ndarray, Followed]:
+    follow_up = followed(frame, duration="followup_years", event="event", entry=None, strata=(), weights=None)
+    matrix, _, _ = standardised(sorted_columns(Design(frame, COVARIATES), frame, follow_up))
+    return matrix, follow_up
+
+
+def test_sums_by_moment_are_those_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = people(2000)
+    fit = fit_cox(frame, COVARIATES, quick=True)
+    assert fit.sums.risk_sets.is_grouped
+    monkeypatch.setattr(RiskSets, "is_grouped", False)
+    by_row = fit_cox(frame, COVARIATES, quick=True)
+    assert fit.beta == pytest.approx(by_row.beta, rel=1e-10)
+    assert fit.covariance == pytest.approx(by_row.covariance, rel=1e-10)
+    beta = np.array([0.3, -0.2, 0.1])
+    matrix, follow_up = ready(frame)
+    ours = PartialLikelihood.of_sorted(matrix, follow_up.risk_sets).at(beta)
+    monkeypatch.undo()
+    theirs = PartialLikelihood.of_sorted(matrix, follow_up.risk_sets).at(beta)
+    assert ours.score == pytest.approx(theirs.score, rel=1e-9, abs=1e-9)
+    weights = np.linspace(-1, 2, len(follow_up.risk_sets.times))
+    assert ours.weighted_information(weights) == pytest.approx(theirs.weighted_information(weights), rel=1e-9)
+    assert ours.score_residuals() == pytest.approx(theirs.score_residuals(), rel=1e-9, abs=1e-12)
+
+
+def test_strata_are_summed_by_moment_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame, age = people(6000), COVARIATES[:1]
+    grouped = fit_cox(frame, age, strata=("site",), quick=True)
+    assert grouped.sums.risk_sets.is_grouped
+    monkeypatch.setattr(RiskSets, "is_grouped", False)
+    by_row = fit_cox(frame, age, strata=("site",), quick=True)
+    assert grouped.beta == pytest.approx(by_row.beta, rel=1e-10)
+    assert grouped.covariance == pytest.approx(by_row.covariance, rel=1e-10)
+
+
+def test_a_start_from_some_rows_ends_at_the_maximum_of_all() -> None:
+    matrix, follow_up = ready(people(110_000))
+    assert follow_up.sample is not None
+    likelihood = PartialLikelihood.of_sorted(matrix, follow_up.risk_sets)
+    from_sample = fit_cox(people(110_000), COVARIATES).sums
+    assert from_sample.beta == pytest.approx(newton(likelihood).beta, abs=1e-9)
+
+
+def test_fits_that_share_find_what_fits_alone_find() -> None:
+    frame = people(21_000)
+    alone = [fit_cox(frame, COVARIATES[:1]), fit_cox(frame, COVARIATES)]
+    with sharing():
+        shared = [fit_cox(frame, COVARIATES[:1]), fit_cox(frame, COVARIATES)]
+        assert shared[0].sums.risk_sets is shared[1].sums.risk_sets
+        other = frame.copy(deep=False)
+        other["site"] = frame["site"].to_numpy()[::-1]
+        moved = fit_cox(other, COVARIATES)
+    for one, with_others in zip(alone, shared, strict=True):
+        assert np.array_equal(one.beta, with_others.beta) and one.log_likelihood == with_others.log_likelihood
+    assert not np.array_equal(moved.beta, shared[1].beta), "another column of the same name is another column"
+
+
+def test_nothing_is_remembered_after_the_block_nor_of_few_rows() -> None:
+    many, few = np.zeros(20_000), np.zeros(10)
+    found = []
+    with sharing():
+        for array in (many, many, few, few):
+            remembered("count", (array,), lambda: found.append(1))
+    assert len(found) == 3
+    remembered("count", (many,), lambda: found.append(1))
+    assert len(found) == 4
+
+
+def test_the_largest_influence_is_that_of_all_rows() -> None:
+    fit = fit_cox(people(9000), COVARIATES, quick=True)
+    every, largest = influence(fit), largest_influence(fit, 0.01)
+    assert largest.dfbetas == pytest.approx(np.abs(every.dfbetas).max(axis=0), rel=1e-12)
+    assert largest.beyond.tolist() == (np.abs(every.dfbetas) > 0.01).sum(axis=0).tolist()
+    assert largest.likelihood_displacement == pytest.approx(every.likelihood_displacement.max(), rel=1e-12)
+
+
+@pytest.mark.parametrize("strata", [(), ("site",)])
+def test_periods_are_means_of_scaled_residuals(strata: tuple[str, ...]) -> None:
+    fit = fit_cox(people(3000), COVARIATES[:1] if strata else COVARIATES, strata=strata, quick=True)
+    every = scaled_schoenfeld(fit)
+    order = np.argsort(every.times, kind="stable")
+    for period, rows in zip(by_period(fit, 5), np.array_split(order, 5), strict=True):
+        own = every.residuals[rows]
+        assert period.means == pytest.approx(own.mean(axis=0), rel=1e-9)
+        assert period.errors == pytest.approx(own.std(axis=0, ddof=1) / np.sqrt(len(rows)), rel=1e-9)
+        assert (period.from_years, period.to_years) == (every.times[rows].min(), every.times[rows].max())
+    assert 0 < proportional_hazards(fit).overall.p_value <= 1
+
+
+@pytest.mark.parametrize("digits", [0, 1, 9])
+def test_pairs_are_those_one_by_one(digits: int) -> None:
+    rng = np.random.default_rng(digits)
+    durations, events = rng.integers(1, 12, 150).astype(float), rng.random(150) < 0.6
+    risk = np.round(rng.normal(size=150), digits)
+    timeline = Timeline.of(durations, events)
+    pairs = pair_counts(timeline, risk)
+    for place, time in enumerate(timeline.times):
+        outlived = (durations > time) | ((durations == time) & ~events)
+        deaths = risk[events & (durations == time)]
+        assert pairs.comparable[place] == len(deaths) * outlived.sum()
+        assert pairs.lower[place] == sum((risk[outlived] < own).sum() for own in deaths)
+        assert pairs.tied[place] == sum((risk[outlived] == own).sum() for own in deaths)
