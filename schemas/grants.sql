@@ -7,7 +7,8 @@ REVOKE ALL ON SCHEMA fahr, fahr_stage, hospital, registry FROM PUBLIC, fahr_load
 GRANT USAGE ON SCHEMA fahr, fahr_stage, hospital, registry TO fahr_loader;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA fahr, fahr_stage TO fahr_loader;
 REVOKE INSERT, UPDATE, DELETE ON fahr.alembic_version, fahr.schema_state_v1, fahr.reason_code_v1 FROM fahr_loader;
-REVOKE INSERT, UPDATE, DELETE ON fahr.concept_set_v1, fahr.death_rule_v1, fahr.registry_reason_v1 FROM fahr_loader;
+REVOKE INSERT, UPDATE, DELETE ON fahr.concept_set_v1, fahr.death_rule_v1, fahr.registry_reason_v1, fahr.omop_schema_v1
+    FROM fahr_loader;
 REVOKE UPDATE, DELETE ON fahr.model_promotion_v1, fahr.audit_v1 FROM fahr_loader;
 -- Who wrote a row of the audit and when is for the database to say; who sees which cohort, for the owner.
 REVOKE INSERT ON fahr.audit_v1 FROM fahr_loader;
@@ -63,12 +64,11 @@ GRANT SELECT ON fahr.audit TO fahr_analyst;
 GRANT SELECT ON fahr.granted_cohort TO fahr_analyst, fahr_researcher;
 GRANT EXECUTE ON FUNCTION fahr.concepts_below(), fahr.hospital_follow_up() TO fahr_loader, fahr_analyst;
 GRANT SELECT ON
-    fahr.reason_code, fahr.model_version, fahr.latest_analysis, fahr.risk_model, fahr.risk_coefficient,
-    fahr.risk_contrast, fahr.risk_effect, fahr.risk_latest, fahr.risk_latest_contrast,
+    fahr.reason_code, fahr.model_version, fahr.latest_analysis, fahr.risk_coefficient, fahr.risk_contrast, fahr.risk_effect,
+    fahr.researcher_risk_model, fahr.researcher_risk_latest, fahr.risk_latest_contrast,
     fahr.researcher_coverage, fahr.researcher_face_age, fahr.researcher_survival_curve,
     fahr.researcher_risk_flow, fahr.researcher_risk_subgroup, fahr.researcher_risk_performance,
-    fahr.researcher_risk_calibration,
-    fahr.evaluation, fahr.researcher_evaluation_metric,
+    fahr.researcher_risk_calibration, fahr.researcher_evaluation, fahr.researcher_evaluation_metric,
     fahr.researcher_member, fahr.researcher_session, fahr.researcher_patient_risk, fahr.researcher_tumour
     TO fahr_researcher;
 GRANT EXECUTE ON FUNCTION fahr.face_age_by_decade() TO fahr_loader, fahr_researcher;

@@ -1,4 +1,4 @@
-CREATE OR REPLACE VIEW fahr.researcher_coverage AS
+CREATE OR REPLACE VIEW fahr.researcher_coverage WITH (security_barrier = true) AS
 SELECT
     status, stage, reason_code,
     (round(count(*) / 5.0) * 5)::bigint AS photos

@@ -1,4 +1,4 @@
-CREATE OR REPLACE VIEW fahr.researcher_evaluation_metric AS
+CREATE OR REPLACE VIEW fahr.researcher_evaluation_metric WITH (security_barrier = true) AS
 SELECT
     evaluation_id, kind, model_id, is_latest, is_synthetic, metric, group_name, level, estimate, lower_95, upper_95,
     (round(photos / 5.0) * 5)::integer AS photos,
@@ -6,8 +6,10 @@ SELECT
     (round(events / 5.0) * 5)::integer AS events,
     note
 FROM fahr.evaluation_metric
-WHERE coalesce(least(photos, people, events) >= (SELECT small_cell FROM fahr.schema_state_v1), true);
-COMMENT ON VIEW fahr.researcher_evaluation_metric IS 'The numbers of every evaluation; those of few photos, people or deaths are left out.';
+WHERE (jsonb_build_array(evaluation_id, metric)::text, group_name, level) NOT IN (
+    SELECT table_key, group_name, level FROM fahr.hidden_cell WHERE source = 'evaluation_metric'
+);
+COMMENT ON VIEW fahr.researcher_evaluation_metric IS 'The numbers of every evaluation; those of few photos, people or deaths are left out, and others from which theirs would follow.';
 COMMENT ON COLUMN fahr.researcher_evaluation_metric.photos IS 'Photos behind the number, rounded to five so that a cell left out cannot be found by subtraction.';
 COMMENT ON COLUMN fahr.researcher_evaluation_metric.people IS 'People behind it, rounded to five.';
 COMMENT ON COLUMN fahr.researcher_evaluation_metric.events IS 'Deaths behind it, where survival is concerned, rounded to five.';
