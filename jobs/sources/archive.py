@@ -105,6 +105,10 @@ class Archive(Protocol):
         """The instances of a series, which are `told` where the archive told their number."""
         ...
 
+    def release(self) -> None:
+        """End the connections of this process that wait for another question."""
+        ...
+
 
 def study_date(row: Row) -> date | None:
     """The date of a study; None where it has none that can be read."""

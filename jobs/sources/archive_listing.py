@@ -15,6 +15,7 @@ from schemas.landing_rules import PHOTO_SOP_CLASSES
 
 log = logging.getLogger("fahr.pacs")
 
+VL_PHOTOGRAPHIC = "1.2.840.10008.5.1.4.1.1.77.1.4"
 LOOKS = 2
 """Times a study is listed before it counts as not told to the end: it may have changed meanwhile (ours)."""
 
@@ -127,7 +128,8 @@ def _photos_of(archive: Archive, modalities: Sequence[str], study: Row) -> list[
         photos += [
             ArchivePhoto(Locator(study_uid, uid, sop_uid), study.get("PatientID", ""), study, instance)
             for sop_uid, instance in instances.items()
-            if instance.get("SOPClassUID") in PHOTO_SOP_CLASSES
+            # An archive need not tell the class in a search; then the object itself will.
+            if instance.get("SOPClassUID", VL_PHOTOGRAPHIC) in PHOTO_SOP_CLASSES
         ]
     return photos
 

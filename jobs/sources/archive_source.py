@@ -71,13 +71,16 @@ class ArchiveSource:
         self.complete, self._findings = True, None
         ledger = load_ledger(connection, self.name)
         waiting = {photo.study_uid for photo in ledger.photos.values() if photo.is_to_be_retried}
-        listing = list_archive(
-            self._archive,
-            modalities=self._modalities,
-            connections=self._connections,
-            expected=[uid for uid, study in ledger.studies.items() if not study.is_gone],
-            is_wanted=lambda study: _is_due(study, night) and self._is_to_be_walked(study, ledger, waiting, night),
-        )
+        try:
+            listing = list_archive(
+                self._archive,
+                modalities=self._modalities,
+                connections=self._connections,
+                expected=[uid for uid, study in ledger.studies.items() if not study.is_gone],
+                is_wanted=lambda study: _is_due(study, night) and self._is_to_be_walked(study, ledger, waiting, night),
+            )
+        finally:
+            self._archive.release()
         self.complete, self._findings = listing.complete, _compare(listing, ledger)
         listed = (_listed(photo, ledger, self.name) for photo in listing.photos.values())
         return sorted((photo for photo in listed if photo is not None), key=lambda photo: photo.key)

@@ -62,6 +62,10 @@ class DicomwebArchive:
         """The instances of a series; none where it is gone."""
         return self._rows(f"studies/{study_uid}/series/{series_uid}/instances", [], INSTANCE_ELEMENTS, told)
 
+    def release(self) -> None:
+        """End the connections that wait."""
+        self.peer.release()
+
     def _rows(
         self, path: str, wanted: list[tuple[str, str]], elements: Mapping[str, int], told: int | None = None
     ) -> list[Row]:

@@ -17,7 +17,7 @@ from jobs.sources.archive import INSTANCE_ELEMENTS, SERIES_ELEMENTS, STUDY_ELEME
 from jobs.sources.archive_photo import Locator
 from jobs.sources.base import PhotoUnreadable, SourceUnreachable
 from jobs.sources.breaker import Breaker
-from jobs.sources.dimse_peer import DimsePeer
+from jobs.sources.dimse_peer import DimsePeer, release_idle
 from jobs.sources.span_text import dates_of, times_of
 
 PENDING = frozenset({0xFF00, 0xFF01})
@@ -48,6 +48,10 @@ class DimseArchive:
         """The instances of a series."""
         keys = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid}
         return self._find("IMAGE", keys, INSTANCE_ELEMENTS)
+
+    def release(self) -> None:
+        """End the associations that wait."""
+        release_idle(self.peer)
 
     def _find(self, level: str, keys: Mapping[str, str], elements: Mapping[str, int]) -> list[Row]:
         query = Dataset()

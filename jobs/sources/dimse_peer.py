@@ -25,7 +25,7 @@ from pydicom.uid import (
     JPEGLSNearLossless,
     RLELossless,
 )
-from pynetdicom import AE, build_context, build_role, evt
+from pynetdicom import AE, _config, build_context, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
@@ -37,6 +37,9 @@ from jobs.errors import SettingsError
 from jobs.settings import Settings
 from jobs.sources.base import SourceUnreachable
 from schemas.landing_rules import PHOTO_SOP_CLASSES
+
+# Identifiers name patients: pynetdicom would write them to its log, and convert odd values with warnings that quote them.
+_config.LOG_REQUEST_IDENTIFIERS = _config.LOG_RESPONSE_IDENTIFIERS = False
 
 TRANSFER_SYNTAXES: tuple[UID, ...] = (
     JPEGBaseline8Bit,

@@ -142,6 +142,10 @@ class HttpPeer:
                 raise SourceUnreachable("it does not answer, or is busy") from None
             retry.sleep(None if error else response)
 
+    def release(self) -> None:
+        """End the connections of this process that wait for another request."""
+        _pool_of(self).clear()
+
     def _ask(self, url: str, accept: str) -> urllib3.BaseHTTPResponse:
         return _pool_of(self).request(
             "GET",

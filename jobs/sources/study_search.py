@@ -121,11 +121,18 @@ def _around(span: Span, day: date) -> list[Span]:
 
 
 def _within(span: Span, day: date, rows: dict[str, Row]) -> list[Span]:
-    """The two parts of `day`, parted between the times of its known studies; none where these have one time only."""
+    """The parts of `day`, parted between the times of its known studies, or around the one time they all have."""
     seconds = sorted(second for row in rows.values() if (second := study_second(row)) is not None)
-    if not seconds or seconds[0] == seconds[-1]:
+    if not seconds:
         return []
-    middle = seconds[(len(seconds) - 1) // 2]
-    middle = middle if middle < seconds[-1] else seconds[-1] - 1
-    whole_day = replace(span, first=day, last=day)
-    return [replace(whole_day, to_second=middle), replace(whole_day, from_second=middle + 1)]
+    whole = replace(span, first=day, last=day)
+    if seconds[0] == seconds[-1]:
+        cuts = [second for second in (seconds[0] - 1, seconds[0]) if whole.from_second <= second < whole.to_second]
+    else:
+        middle = seconds[(len(seconds) - 1) // 2]
+        cuts = [middle if middle < seconds[-1] else seconds[-1] - 1]
+    if not cuts:
+        return []
+    begins = [whole.from_second, *(cut + 1 for cut in cuts)]
+    ends = [*cuts, whole.to_second]
+    return [replace(whole, from_second=begin, to_second=end) for begin, end in zip(begins, ends, strict=True)]
