@@ -19,6 +19,7 @@ from jobs.access import cli as access_cli
 from jobs.command_options import NightOption, say
 from jobs.errors import FahrError
 from jobs.evaluation import cli as evaluate_cli
+from jobs.export import cli as export_cli
 from jobs.log import configure_logging
 from jobs.omop import cli as omop_cli
 from jobs.registry import cli as registry_cli
@@ -40,6 +41,7 @@ app.add_typer(evaluate_cli.app, name="evaluate")
 app.add_typer(registry_cli.app, name="registry")
 app.add_typer(omop_cli.app, name="omop")
 app.add_typer(access_cli.app, name="access")
+app.command()(export_cli.export)
 
 
 class TableFormat(StrEnum):
