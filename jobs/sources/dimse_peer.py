@@ -38,7 +38,7 @@ from jobs.settings import Settings
 from jobs.sources.base import SourceUnreachable
 from schemas.landing_rules import PHOTO_SOP_CLASSES
 
-# Identifiers name patients: pynetdicom would write them to its log, and convert odd values with warnings that quote them.
+# Identifiers name patients: pynetdicom would log them, and convert odd values with warnings that quote them.
 _config.LOG_REQUEST_IDENTIFIERS = _config.LOG_RESPONSE_IDENTIFIERS = False
 
 TRANSFER_SYNTAXES: tuple[UID, ...] = (
