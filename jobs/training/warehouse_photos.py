@@ -110,8 +110,8 @@ _MAY_READ = text(
     """
 )
 
-# Follow-up runs from the photo's day to death or to the end of the observation period the day lies in (or to the night,
-# if that comes first): censoring caps the time and the event, as in the cohort cancer_photo. Where it is not known, or
+# Follow-up runs from the photo's day to death or to the end of the observation period the day lies in, or to a registry's
+# last contact where that is later (or to the night, if that comes first): censoring caps the time and the event, as in the cohort cancer_photo. Where it is not known, or
 # ends on the day itself, there is none.
 _PHOTOS = text(
     """
@@ -131,16 +131,22 @@ _PHOTOS = text(
     opted_out AS (
         SELECT DISTINCT person_id FROM hospital.opt_out WHERE opted_out_on <= :night
     ),
-    died AS (
-        SELECT person_id, min(death_date) AS died_on FROM cdm.death GROUP BY person_id
+    known AS MATERIALIZED (
+        SELECT person_id, died_on, registry_followed_until FROM fahr.follow_up
     ),
     followup AS (
-        SELECT accepted.photo_id, least(max(period.observation_period_end_date), :night) AS ends_on
+        SELECT
+            accepted.photo_id,
+            CASE
+                WHEN coalesce(max(period.observation_period_end_date), max(known.registry_followed_until)) IS NOT NULL
+                THEN least(greatest(max(period.observation_period_end_date), max(known.registry_followed_until)), :night)
+            END AS ends_on
         FROM accepted
-        JOIN cdm.observation_period AS period
+        LEFT JOIN cdm.observation_period AS period
             ON period.person_id = accepted.person_id
             AND accepted.captured_on
                 BETWEEN period.observation_period_start_date AND period.observation_period_end_date
+        LEFT JOIN known ON known.person_id = accepted.person_id
         GROUP BY accepted.photo_id
     ),
     labelled AS (
@@ -153,16 +159,16 @@ _PHOTOS = text(
                 WHEN shared.content_sha256 IS NOT NULL THEN 'bytes_of_another_patient'
             END AS refused,
             -- least() passes over nulls: without this, somebody never observed would be followed until death.
-            CASE WHEN followup.ends_on IS NOT NULL THEN least(followup.ends_on, died.died_on) END
+            CASE WHEN followup.ends_on IS NOT NULL THEN least(followup.ends_on, known.died_on) END
                 - accepted.captured_on AS days,
-            coalesce(died.died_on <= followup.ends_on, false) AS died
+            coalesce(known.died_on <= followup.ends_on, false) AS died
         FROM accepted
         LEFT JOIN cdm.person AS person ON person.person_id = accepted.person_id
         LEFT JOIN fahr.concept_set AS sex ON sex.concept_set = 'sex' AND sex.concept_id = person.gender_concept_id
         LEFT JOIN shared ON shared.content_sha256 = accepted.content_sha256
         LEFT JOIN opted_out ON opted_out.person_id = accepted.person_id
         LEFT JOIN followup ON followup.photo_id = accepted.photo_id
-        LEFT JOIN died ON died.person_id = accepted.person_id
+        LEFT JOIN known ON known.person_id = accepted.person_id
     )
     SELECT
         photo_id, content_sha256, byte_count, landing_run_id, person_id, sex, refused,

@@ -83,3 +83,11 @@ def test_what_the_registry_learnt_after_the_night_is_not_known_on_it(
     assert not member["event"]
     followed = (pd.Timestamp(NIGHT) - pd.to_datetime(member["index_date"])).days / 365.25
     assert member["followup_years"] == pytest.approx(followed)
+
+
+def test_whoever_opted_out_is_in_no_cohort_from_that_moment(people, change: Callable[[str], None]) -> None:
+    """Their scores go with the next night; nobody is analysed until then with a death that is not shown any more."""
+    before = people()
+    assert 1 not in before.index
+    change(f"INSERT INTO hospital.opt_out VALUES ({before.index[0]}, '2026-03-02')")
+    assert list(people().index) == list(before.index[1:])

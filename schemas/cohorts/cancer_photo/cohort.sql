@@ -11,6 +11,7 @@ WITH session AS (
         face_age_withheld OR face_survival_withheld AS withheld
     FROM fahr.session_score_unseen
     WHERE is_current_model AND person_id IS NOT NULL AND session_on <= :night
+        AND NOT EXISTS (SELECT FROM hospital.opt_out WHERE opt_out.person_id = session_score_unseen.person_id)
 ),
 radiotherapy AS (
     SELECT person_id, min(procedure_date) AS started_on

@@ -10,6 +10,7 @@ WITH session AS (
     SELECT person_id, session_on, face_age_years, face_survival_log_risk, face_age_withheld AS withheld
     FROM fahr.session_score_unseen
     WHERE is_current_model AND person_id IS NOT NULL AND session_on <= :night
+        AND NOT EXISTS (SELECT FROM hospital.opt_out WHERE opt_out.person_id = session_score_unseen.person_id)
 ),
 first_session AS (
     SELECT DISTINCT ON (person_id) * FROM session ORDER BY person_id, session_on
