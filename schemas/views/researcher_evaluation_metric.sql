@@ -13,3 +13,5 @@ COMMENT ON VIEW fahr.researcher_evaluation_metric IS 'The numbers of every evalu
 COMMENT ON COLUMN fahr.researcher_evaluation_metric.photos IS 'Photos behind the number, rounded to five so that a cell left out cannot be found by subtraction.';
 COMMENT ON COLUMN fahr.researcher_evaluation_metric.people IS 'People behind it, rounded to five.';
 COMMENT ON COLUMN fahr.researcher_evaluation_metric.events IS 'Deaths behind it, where survival is concerned, rounded to five.';
+COMMENT ON COLUMN fahr.researcher_evaluation_metric.group_name IS 'What the persons are grouped by; all for the whole.';
+COMMENT ON COLUMN fahr.researcher_evaluation_metric.level IS 'Level of the group; all for the whole.';

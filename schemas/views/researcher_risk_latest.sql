@@ -8,3 +8,5 @@ FROM fahr.risk_coefficient AS coefficient
 JOIN fahr.researcher_risk_model AS model USING (analysis_id, model_name)
 WHERE coefficient.is_latest;
 COMMENT ON VIEW fahr.researcher_risk_latest IS 'The hazard ratios of the latest analysis of each cohort, with rounded counts: the table to start from.';
+COMMENT ON COLUMN fahr.researcher_risk_latest.model_name IS 'Name of the model in the declaration of the cohort.';
+COMMENT ON COLUMN fahr.researcher_risk_latest.analysis_id IS 'The analysis, as in fahr.researcher_risk_model.';

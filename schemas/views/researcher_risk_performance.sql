@@ -11,3 +11,5 @@ WHERE (jsonb_build_array(analysis_id, model_name, metric, horizon_years)::text, 
 COMMENT ON VIEW fahr.researcher_risk_performance IS 'How well models predict; numbers of groups with few persons, few events or few without are left out, and others from which theirs would follow.';
 COMMENT ON COLUMN fahr.researcher_risk_performance.persons IS 'Persons it was measured on, rounded to five.';
 COMMENT ON COLUMN fahr.researcher_risk_performance.events IS 'Events among them, rounded to five.';
+COMMENT ON COLUMN fahr.researcher_risk_performance.group_name IS 'What the persons are grouped by; all for the whole.';
+COMMENT ON COLUMN fahr.researcher_risk_performance.level IS 'Level of the group; all for the whole.';

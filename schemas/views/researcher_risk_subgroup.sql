@@ -12,3 +12,5 @@ WHERE (jsonb_build_array(analysis_id, model_name, exposure)::text, group_name, l
 COMMENT ON VIEW fahr.researcher_risk_subgroup IS 'Hazard ratios within subgroups; groups with few persons, few events or few without are left out, and others from which theirs would follow.';
 COMMENT ON COLUMN fahr.researcher_risk_subgroup.persons IS 'Persons of the group, rounded to five so that a group left out cannot be found by subtraction.';
 COMMENT ON COLUMN fahr.researcher_risk_subgroup.events IS 'Events among them, rounded to five.';
+COMMENT ON COLUMN fahr.researcher_risk_subgroup.group_name IS 'What the persons are grouped by; all for the whole.';
+COMMENT ON COLUMN fahr.researcher_risk_subgroup.level IS 'Level of the group; all for the whole.';
