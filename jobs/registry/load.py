@@ -22,6 +22,7 @@ from jobs.registry.csv_file import open_csv
 from jobs.registry.naaccr_xml import open_naaccr
 from jobs.registry.record import Record, read_record
 from jobs.registry.registry_file import OpenedFile, refused
+from jobs.registry.whole_file import count, mark_repeated
 from jobs.runs import code_version
 from jobs.warehouse.connection import copy_rows
 from schemas.declared_yaml import DeclaredYamlError
@@ -108,12 +109,10 @@ def load_registry(
             records = _rows(opened, mapping, sites, registry, load_id, opened.made_on or today)
             written = copy_rows(connection, "registry.record_v1", COLUMNS, records)
         _check_size(written, before, allow_fewer)
-        for statement in _REPEATED:
-            connection.execute(statement, {"registry": registry})
-        counts = _counts(connection, registry)
-        if counts["records_with_number"] * 2 < written:
+        mark_repeated(connection, registry)
+        counts = count(connection, registry)
+        if (counts.get("mrn_missing", 0) + counts.get("wrong_number_of_cells", 0)) * 2 > written:
             raise refused("More than half of the records have no record number of the hospital's.")
-        del counts["records_with_number"]
         connection.execute(_KEEP_COUNTS, {"load_id": load_id, "counts": Jsonb(counts)})
         audit.record(connection, action="registry_load", subject=str(load_id), counts=counts)
     log.info("registry load %s: %s", load_id, counts)
@@ -229,57 +228,5 @@ def _check_size(written: int, before: int, allow_fewer: bool) -> None:
             next_step="Check that the file is complete. If it is, load it with --allow-fewer.",
         )
 
-
-def _counts(connection: Connection, registry: str) -> dict[str, int]:
-    counts = dict(connection.execute(_TOTALS, {"registry": registry}).one()._mapping)
-    counts |= {row.reason_code: row.records for row in connection.execute(_REASON_COUNTS, {"registry": registry})}
-    return counts | {row.conflict: row.persons for row in connection.execute(_CONFLICT_COUNTS)}
-
-
-_SAME_TUMOUR = """
-    registry.record_v1 AS earlier
-    WHERE record.registry = :registry AND earlier.registry = record.registry
-        AND earlier.record_number < record.record_number AND earlier.mrn = record.mrn
-"""
-
-_REPEATED = (
-    text(
-        "UPDATE registry.record_v1 AS record SET tumour_usable = false, follow_up_usable = false,"
-        f" reason_codes = record.reason_codes || '{{record_repeated}}' FROM {_SAME_TUMOUR}"
-        " AND earlier.given = record.given"
-    ),
-    text(
-        "UPDATE registry.record_v1 AS record SET tumour_usable = false,"
-        f" reason_codes = record.reason_codes || '{{tumour_repeated}}' FROM {_SAME_TUMOUR}"
-        " AND earlier.registry_patient IS NOT DISTINCT FROM record.registry_patient"
-        " AND earlier.tumour_number = record.tumour_number AND NOT 'record_repeated' = ANY (record.reason_codes)"
-    ),
-)
-"""A record that stands twice counts once; of a tumour told twice the first account stands, and both follow-ups."""
-
-_TOTALS = text("""
-    SELECT
-        count(*) AS records,
-        count(record.mrn) AS records_with_number,
-        count(DISTINCT map.person_id) AS persons,
-        count(*) FILTER (WHERE record.tumour_usable AND map.person_id IS NOT NULL) AS tumours,
-        count(DISTINCT map.person_id) FILTER (WHERE record.follow_up_usable) AS followed,
-        count(*) FILTER (WHERE record.mrn IS NOT NULL AND map.person_id IS NULL) AS unknown_patient
-    FROM registry.record_v1 AS record
-    LEFT JOIN hospital.patient_id_map AS map USING (mrn)
-    WHERE record.registry = :registry
-""")
-
-_REASON_COUNTS = text("""
-    SELECT reason_code, count(*) AS records
-    FROM registry.record_v1, unnest(reason_codes) AS reason_code
-    WHERE registry = :registry
-    GROUP BY reason_code
-    ORDER BY reason_code
-""")
-
-_CONFLICT_COUNTS = text(
-    "SELECT conflict, count(*) AS persons FROM fahr.registry_conflict GROUP BY conflict ORDER BY conflict"
-)
 
 _KEEP_COUNTS = text("UPDATE registry.load_v1 SET counts = :counts WHERE load_id = :load_id")

@@ -17,7 +17,9 @@ BEGIN
     RETURN QUERY
         SELECT known.person_id::bigint, min(known.died_on), min(known.cause_of_death), max(known.last_observed_on)
         FROM (
-            SELECT death.person_id, death.death_date AS died_on, death.cause_source_value::text AS cause_of_death,
+            SELECT death.person_id, death.death_date AS died_on,
+                -- As JSON: a table without the column has no causes.
+                to_jsonb(death) ->> 'cause_source_value' AS cause_of_death,
                 NULL::date AS last_observed_on
             FROM cdm.death
             UNION ALL

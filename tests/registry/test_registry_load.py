@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from sqlalchemy import Engine, text
 
 from jobs.errors import DatasetRejected, LockHeld, SettingsError, UsageError
 from jobs.registry.load import LOCK, load_registry
+from jobs.registry.naaccr_xml import open_naaccr
+from schemas.registry_declaration import load_naaccr_mapping
 from schemas.registry_reasons import BY_CODE
 from tests.registry.conftest import TODAY, Ask, Change, Load
 from tests.registry.naaccr import naaccr_text, of_patient, record, write_naaccr
@@ -270,3 +273,18 @@ def test_a_missing_file_and_a_wrong_mapping_say_so(load: Load, engine: Engine, t
     file = write_naaccr(tmp_path / "file.xml", [record()])
     with pytest.raises(SettingsError, match=r"mapping.yaml: codes.vital_status: Field required"):
         load_registry(engine=engine, file=file, mapping_file=mapping, today=TODAY)
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    """Ten times the patients are read in the same memory: one patient is held at a time."""
+
+    def peak(patients: int) -> int:
+        file = write_naaccr(tmp_path / "file.xml", [of_patient(number) for number in range(patients)])
+        tracemalloc.start()
+        with open_naaccr(file, load_naaccr_mapping()) as opened:
+            assert sum(1 for _ in opened.records) == patients
+        _, highest = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return highest
+
+    assert peak(3000) < 1.5 * peak(300)
