@@ -119,7 +119,7 @@ def _content(published: PublishedValidation, judged: Cohort, origin: Cohort) -> 
         else published.frozen["model_name"],
         "coefficients": _coefficients(published, origin),
         "performance": _performance(published.metrics),
-        "risks": _risks(published.groups),
+        "risks": _risks(published),
         "calibration": _calibration(published.groups),
         "versions": versions_of(LIBRARIES, published.server),
     }
@@ -140,7 +140,7 @@ def _coefficients(published: PublishedValidation, origin: Cohort) -> list[dict[s
     ]
 
 
-def _performance(metrics: pd.DataFrame) -> list[dict[str, Any]]:
+def _performance(metrics: pd.DataFrame) -> list[dict[Any, Any]]:
     found = []
     for metric, words in METRICS.items():
         for row in metrics[metrics["metric"] == metric].sort_values("horizon_years").to_dict("records"):
@@ -149,26 +149,35 @@ def _performance(metrics: pd.DataFrame) -> list[dict[str, Any]]:
     return found
 
 
-def _risks(groups: pd.DataFrame) -> list[dict[str, Any]]:
-    """Mean predicted probability of the event at each horizon, as frozen and with the baseline of the new persons."""
+def _risks(published: PublishedValidation) -> list[dict[str, Any]]:
+    """Mean predicted probability of the event, as frozen and with the new persons' baseline, beside the observed."""
+    groups, metrics = published.groups, published.metrics
+    large = metrics[metrics["metric"] == "calibration_in_the_large"].set_index("horizon_years")["estimate"]
     found = []
-    for horizon, rows in groups.groupby("horizon_years"):
-        means = {
-            bool(anew): float((some["predicted"] * some["persons"]).sum() / some["persons"].sum())
-            for anew, some in rows.groupby("is_recalibrated")
-        }
-        found.append(
-            {"horizon": _years(float(str(horizon))), "frozen": means.get(False), "recalibrated": means.get(True)}
-        )
+    for horizon in map(float, groups["horizon_years"].unique()):
+        at = groups[groups["horizon_years"] == horizon]
+        frozen, anew = _mean(at[~at["is_recalibrated"]]), _mean(at[at["is_recalibrated"]])
+        ratio = large.get(horizon)
+        observed = None if frozen is None or ratio is None else frozen * float(ratio)
+        found.append({"horizon": _years(horizon), "frozen": frozen, "recalibrated": anew, "observed": observed})
     return found
+
+
+def _mean(groups: pd.DataFrame) -> float | None:
+    """Mean prediction of everybody in the groups."""
+    persons = int(groups["persons"].sum())
+    return float((groups["predicted"] * groups["persons"]).sum() / persons) if persons else None
 
 
 def _calibration(groups: pd.DataFrame) -> list[tuple[str, Any]]:
     """A chart for each horizon and baseline."""
     found = []
-    for (horizon, anew), rows in groups.groupby(["horizon_years", "is_recalibrated"]):
-        title = f"At {_years(horizon)}, {'baseline of the new persons' if anew else 'as frozen'}"
-        found.append((title, charts.calibration_plot(rows, title=title)))
+    for horizon in map(float, groups["horizon_years"].unique()):
+        for anew, words in ((False, "as frozen"), (True, "baseline of the new persons")):
+            rows = groups[(groups["horizon_years"] == horizon) & (groups["is_recalibrated"] == anew)]
+            if len(rows):
+                title = f"At {_years(horizon)}, {words}"
+                found.append((title, charts.calibration_plot(rows, title=title)))
     return found
 
 
