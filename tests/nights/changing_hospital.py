@@ -29,6 +29,7 @@ HISTORY = {
     "first_seen_on",
     "last_tried_on",
     "first_failed_on",
+    "last_failed_on",
     "decided_on",
     "scored_on",
     "registered_on",

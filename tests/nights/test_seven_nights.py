@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
@@ -37,7 +38,15 @@ def _settings(home: Path, url: str, share: Path, dicom: Path, model: Path) -> Se
         dicom_root=dicom,
         model=str(model),
         comparison_days=1,
+        # Photos that share a batch change each other's scores in the last bits; which do is history.
+        score_batch_size=1,
     )
+
+
+def _opened(stack: ExitStack, settings: Settings, role: str | None = "fahr_loader") -> Engine:
+    engine = open_warehouse(settings, role=role)
+    stack.callback(engine.dispose)
+    return engine
 
 
 @pytest.fixture
@@ -75,9 +84,14 @@ def test_seven_nights_end_in_the_tables_of_one_clean_night(
     dicom.mkdir()
     settings = _settings(tmp_path / "seven", warehouse_url, share, dicom, model)
     hospital = ChangingHospital(owner_engine, share, dicom)
-    engine = open_warehouse(settings)
-
-    with LazySpark(settings, "seven nights", scores=True) as spark:
+    clean_settings = _settings(tmp_path / "one", clean_url, share, dicom, model)
+    with ExitStack() as stack:
+        spark = stack.enter_context(LazySpark(settings, "seven nights", scores=True))
+        engine, clean_owner, clean_engine = (
+            _opened(stack, settings),
+            _opened(stack, clean_settings, role=None),
+            _opened(stack, clean_settings),
+        )
 
         def night(number: int, **options: str) -> dict[str, dict[str, int]]:
             return run_stages(settings=settings, engine=engine, spark=spark, night=NIGHTS[number - 1], **options)
@@ -133,18 +147,15 @@ def test_seven_nights_end_in_the_tables_of_one_clean_night(
             "archive": {},
         }
 
-        clean_settings = _settings(tmp_path / "one", clean_url, share, dicom, model)
-        clean_owner = open_warehouse(clean_settings, role=None)
         copy_hospital(owner_engine, clean_owner)
-        clean_engine = open_warehouse(clean_settings)
         run_stages(settings=clean_settings, engine=clean_engine, spark=spark, night=NIGHTS[-1])
 
-    expected = tables_of(clean_owner)
-    found = tables_of(owner_engine)
+        expected, found = tables_of(clean_owner), tables_of(owner_engine)
+        landed = landed_bytes(settings.landing, owner_engine)
+        assert landed == landed_bytes(clean_settings.landing, clean_owner)
+
     assert {table: len(rows) for table, rows in found.items()} == {table: len(rows) for table, rows in expected.items()}
-    for table, rows in expected.items():
-        assert found[table] == rows, table
-    assert landed_bytes(settings.landing, owner_engine) == landed_bytes(clean_settings.landing, clean_owner)
+    assert [table for table, rows in expected.items() if found[table] != rows] == []
     assert {row["person_id"] for row in found["session_score"]} == {1, 2, 4, 6, 9}
     assert len(found["face_aging_rate"]) >= 2
     with owner_engine.connect() as connection:
@@ -153,5 +164,3 @@ def test_seven_nights_end_in_the_tables_of_one_clean_night(
         ).all()
     assert {row.action for row in tombstones} == {"opt_out", "merge", "withdraw"}
     assert [row.counts for row in tombstones if row.action == "opt_out"] == [{"photos": 2, "landed": 2, "scores": 2}]
-    for one in (engine, clean_engine, clean_owner):
-        one.dispose()
