@@ -70,7 +70,7 @@ def accept_contents(server_home: Path, url: str, *, batch: int, contents: int) -
         rows = connection.execute(
             "SELECT content_sha256 FROM fahr.photo_v1 WHERE source_key LIKE %(prefix)s", {"prefix": f"{batch}-%"}
         )
-        return [row[0] for row in rows]
+        return [str(row[0]) for row in rows]
 
 
 def _superuser(server_home: Path, url: str) -> psycopg.Connection[tuple[object, ...]]:
