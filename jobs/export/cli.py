@@ -1,4 +1,4 @@
-"""`fahr export`: researchers' views as files."""
+"""`fahr export`: researchers' views as files, or scores as DICOM objects for the PACS."""
 
 from __future__ import annotations
 
@@ -13,18 +13,27 @@ from jobs.settings import load_settings
 
 def export(
     to: Annotated[Path, typer.Option("--to", help="A new folder, or that of an earlier export, which is replaced.")],
-    cohort: Annotated[str, typer.Option(help="Name of a cohort that was granted to the role.")],
+    cohort: Annotated[str | None, typer.Option(help="Name of a cohort that was granted to the role.")] = None,
     role: Annotated[
         str, typer.Option("--as", help="Read with the rights of this role, which must be a researcher's.")
     ] = "fahr_researcher",
+    dicom_sr: Annotated[
+        bool, typer.Option("--dicom-sr", help="Instead: scores of DICOM photos as structured reports, for the PACS.")
+    ] = False,
 ) -> None:
     """Write what researchers may see of a cohort: Parquet files, a data dictionary, a manifest, checksums."""
-    from jobs.export.job import export as job
+    from jobs.export.job import export as files
+    from jobs.export.reports import export_reports
     from jobs.warehouse.connection import open_warehouse
 
+    if dicom_sr == (cohort is not None):
+        raise typer.BadParameter("give --cohort, or --dicom-sr, and not both")
     settings = load_settings()
     engine = open_warehouse(settings)
     try:
-        say("export", job(settings=settings, engine=engine, cohort=cohort, folder=to, role=role))
+        if cohort is None:
+            say("export", export_reports(settings=settings, engine=engine, folder=to))
+        else:
+            say("export", files(settings=settings, engine=engine, cohort=cohort, folder=to, role=role))
     finally:
         engine.dispose()
