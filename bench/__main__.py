@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import age_recipes, merge, night, no_news, pull, reader, risk, scoring, training
+from bench import age_recipes, merge, night, no_news, pull, reader, retrieval, risk, scoring, training
 from bench.scoring import machine
 
 
@@ -43,6 +43,11 @@ def _pull(home: Path, asked: argparse.Namespace) -> tuple[str, Callable[[], Path
     return _lines(results), lambda: pull.write(results)
 
 
+def _retrieval(home: Path, asked: argparse.Namespace) -> tuple[str, Callable[[], Path]]:
+    result = retrieval.run()
+    return retrieval.as_markdown(result), lambda: retrieval.write(result)
+
+
 def _night(home: Path, asked: argparse.Namespace) -> tuple[str, Callable[[], Path]]:
     results = night.run(home=home)
     return _lines(results), lambda: night.write(results)
@@ -69,6 +74,7 @@ BENCHES = {
     "training": _training,
     "recipes": _recipes,
     "pull": _pull,
+    "retrieval": _retrieval,
     "night": _night,
     "risk": _risk,
     "no-news": _no_news,

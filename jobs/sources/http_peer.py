@@ -199,7 +199,7 @@ class HttpPeer:
         return headers
 
 
-READ_BYTES = 2**18
+READ_BYTES = 2**20
 
 
 @functools.lru_cache(maxsize=8)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from email.message import Message
-from email.parser import BytesParser
 
 from urllib3.exceptions import ProtocolError
+
+PART_LENGTH = re.compile(rb"(?i)\r\ncontent-length:[ \t]*(\d{1,12})[ \t]*(?=\r\n|\Z)")
 
 
 class CutOff(ProtocolError):
@@ -42,7 +44,7 @@ def only_part(body: bytes, content_type: Message) -> bytes:
     if closing != b"--":
         raise ValueError("The answer has more than one part.")
     content = body[header_end + 4 : end]
-    length = BytesParser().parsebytes(body[header_start:header_end].lstrip() + b"\r\n\r\n").get("Content-Length")
-    if length is not None and length.isdigit() and int(length) != len(content):
+    length = PART_LENGTH.search(body, header_start, header_end)
+    if length is not None and int(length[1]) != len(content):
         raise CutOff("a part of another length than it says")
     return content
