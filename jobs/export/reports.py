@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
@@ -85,7 +85,7 @@ def export_reports(*, settings: Settings, engine: Engine, folder: Path) -> dict[
     return counts
 
 
-def _with_bytes(landing: Path, scored: list[Row]) -> Iterator[tuple[Row, bytes]]:
+def _with_bytes(landing: Path, scored: Sequence[Row]) -> Iterator[tuple[Row, bytes]]:
     for run_id, rows in groupby(scored, key=lambda row: row.landing_run_id):
         wanted = {row.photo_id: row for row in rows}
         data = ds.dataset(landing_partition(landing, run_id), format="parquet")

@@ -23,6 +23,7 @@ from highdicom.sr import (
 )
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
+from pydicom.valuerep import DT
 
 SCHEME = "99FAHR"
 FACE_AGE = CodedConcept("face_age", SCHEME, "FaceAge")
@@ -93,6 +94,8 @@ def structured_report(photo: Dataset, scores: PhotoScores, *, code_version: str)
     for name in ("ContentTime", "InstanceCreationTime", "SeriesTime"):
         if name in report:
             setattr(report, name, "000000")
+    for equipment in report.ContributingEquipmentSequence:
+        equipment.ContributionDateTime = DT(scores.scored_on.strftime("%Y%m%d"))
     return report
 
 
