@@ -42,7 +42,7 @@ _SUMMARY_STAGE = {"I": "1", "II": "2", "III": "3", "IV": "7"}
 _UNKNOWN_MRN = "SYN-9999998"
 _LONGEST_LAG_DAYS = 200
 
-_MAPPING = """\
+MAPPING = """\
 # How regional.csv of the demo hospital is read. SYNTHETIC.
 columns:
   mrn: Patient
@@ -69,7 +69,7 @@ def write_registry_files(patients: Sequence[Patient], folder: Path, seed: int) -
     accounts = [_account(patient, seed) for patient in patients]
     _write_naaccr(accounts, folder / NAACCR_FILE)
     _write_csv(accounts[:: max(1, len(accounts) // 40)], folder / CSV_FILE)
-    (folder / MAPPING_FILE).write_text(_MAPPING)
+    (folder / MAPPING_FILE).write_text(MAPPING)
 
 
 def _account(patient: Patient, seed: int) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, Row, text
 
+from jobs.demo.registry_file import MAPPING
 from jobs.registry.load import load_registry
 from jobs.settings import Settings
 from jobs.warehouse.connection import open_warehouse
@@ -127,7 +128,5 @@ def test_each_join_answers_its_question(answer: Answer) -> None:
 
 
 def test_the_mapping_in_the_document_is_the_demos() -> None:
-    from jobs.demo import registry_file
-
     (shown,) = re.findall(r"```yaml\n(.*?)```", DOCUMENT, flags=re.DOTALL)
-    assert registry_file._MAPPING.split("\n", 1)[1] == shown
+    assert MAPPING.split("\n", 1)[1] == shown
