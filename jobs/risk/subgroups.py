@@ -14,6 +14,7 @@ from jobs.risk.findings import ALL, COMPUTED, REFUSED, Subgroup
 from jobs.risk.levels import level_of, levels_of
 from jobs.risk.models import ModelResult, columns_of, covariates_of
 from model.survival.coefficients import Coefficient
+from model.survival.cox import CoxFit
 from model.survival.design import Covariate
 from model.survival.errors import FitRefused
 from model.survival.interactions import interaction
@@ -99,20 +100,26 @@ def _of_group(
     """The rows of a group's levels, by exposure."""
     found = {}
     covariates = model_covariates(cohort)
+    without: CoxFit | None = None
     for exposure, (everybody, _) in tested.items():
         # All exposures have the unit of everybody: the model without an interaction is then the same for each.
         adjusted = tuple(
             replace(one, per=tested[one.name][1]) if one.name in tested else one
             for one in covariates_of(cohort, cohort.declared.models[everybody.model_name])
         )
-        found[exposure] = _by_level(members, cohort, everybody, adjusted, covariates[group])
+        found[exposure], without = _by_level(members, cohort, everybody, adjusted, covariates[group], without)
     return found
 
 
 def _by_level(
-    members: pd.DataFrame, cohort: Cohort, everybody: Subgroup, covariates: tuple[Covariate, ...], group: Covariate
-) -> list[Subgroup]:
-    """A row a level; levels with few events are told apart, and tested without."""
+    members: pd.DataFrame,
+    cohort: Cohort,
+    everybody: Subgroup,
+    covariates: tuple[Covariate, ...],
+    group: Covariate,
+    without: CoxFit | None,
+) -> tuple[list[Subgroup], CoxFit | None]:
+    """A row a level, and the model without an interaction; levels with few events are told, and not tested."""
     rows = {
         level: replace(
             everybody,
@@ -130,8 +137,10 @@ def _by_level(
         for level in kept:
             rows[level] = replace(rows[level], status_reason="no other level to compare with")
     else:
-        rows |= _interaction(members, cohort, covariates, group, {level: rows[level] for level in kept})
-    return list(rows.values())
+        of_kept = {level: rows[level] for level in kept}
+        tested, without = _interaction(members, cohort, covariates, group, of_kept, without)
+        rows |= tested
+    return list(rows.values()), without
 
 
 def _interaction(
@@ -140,8 +149,11 @@ def _interaction(
     covariates: tuple[Covariate, ...],
     group: Covariate,
     rows: dict[str, Subgroup],
-) -> dict[str, Subgroup]:
-    """The rows of the levels that are tested, with hazard ratios and the test; or with why there is none."""
+    without: CoxFit | None,
+) -> tuple[dict[str, Subgroup], CoxFit | None]:
+    """The rows of the levels that are tested, with hazard ratios and the test, or with why there is none; and the model
+    without an interaction.
+    """
     first = next(iter(rows.values()))
     own: NDArray[np.object_] = level_of(members, group)
     frame = members.copy(deep=False)
@@ -161,11 +173,12 @@ def _interaction(
             strata=columns.strata,
             cluster=columns.cluster,
             weights=columns.weights,
+            without=without,
         )
     except FitRefused as reason:
-        return {level: replace(row, status_reason=str(reason)) for level, row in rows.items()}
+        return {level: replace(row, status_reason=str(reason)) for level, row in rows.items()}, without
     test = found.likelihood_ratio or found.wald
-    return {
+    told = {
         effect.level: replace(
             _with_ratio(rows[effect.level], effect.coefficients[0]),
             interaction_chi_squared=test.chi_squared,
@@ -174,6 +187,7 @@ def _interaction(
         )
         for effect in found.effects
     }
+    return told, found.without
 
 
 def _with_ratio(row: Subgroup, coefficient: Coefficient) -> Subgroup:

@@ -62,6 +62,7 @@ def interaction(
     strata: tuple[str, ...] = (),
     weights: str | None = None,
     cluster: str | None = None,
+    without: CoxFit | None = None,
 ) -> InteractionTest:
     """Fit a model with and without the product of an exposure and a group.
 
@@ -72,6 +73,7 @@ def interaction(
         group: whose levels are the subgroups: categorical, quartile or cut. Where the model has no covariate of that
             name, its main effect is added.
         duration, event, entry, strata, weights, cluster: as for `fit_cox`.
+        without: the model without the product, where another exposure's test has fitted it.
 
     Raises:
         FitRefused: the group has no levels, is the exposure itself, or one of the two models was refused, for example
@@ -87,7 +89,7 @@ def interaction(
     both = (*others, group)
 
     columns = FitColumns(duration, event, entry, strata, cluster, weights)
-    without = columns.fit_once(frame, both)
+    without = columns.fit(frame, both) if without is None else without
     fit = replace(columns, interactions=((exposure, group.name),)).fit(frame, both)
     products = tuple(c.term.name for c in fit.coefficients if c.term.covariate == f"{exposure}:{group.name}")
     return InteractionTest(

@@ -57,7 +57,7 @@ class Followed:
 
     @cached_property
     def sample(self) -> tuple[slice, RiskSets] | None:
-        """Every so-manieth sorted row and their risk sets; None where the rows are few, or none of those dies."""
+        """Some sorted rows at even distances, and their risk sets; None where rows are few, or none of those dies."""
         step = len(self.risk_sets.order) // SAMPLE
         if step < 5:
             return None
