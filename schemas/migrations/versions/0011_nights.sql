@@ -101,3 +101,21 @@ CREATE TABLE fahr.loose_content_v1 (
 COMMENT ON TABLE fahr.loose_content_v1 IS 'Bytes that a photo gave up: publish removes their scores where no accepted photo has them, and then the row.';
 COMMENT ON COLUMN fahr.loose_content_v1.content_sha256 IS 'SHA-256 of the bytes.';
 COMMENT ON COLUMN fahr.loose_content_v1.noted_on IS 'Night on which a photo gave them up.';
+
+-- A run that finds nothing new takes its row back, and PostgreSQL then looks for rows that refer to it: without an index
+-- it would read every table of photos and scores, night after night. They also answer what a run wrote.
+DO $$
+DECLARE
+    reference record;
+BEGIN
+    FOR reference IN
+        SELECT fk.conrelid::regclass AS relation, a.attname AS column_name
+        FROM pg_constraint AS fk
+        JOIN pg_attribute AS a ON a.attrelid = fk.conrelid AND a.attnum = fk.conkey[1]
+        WHERE fk.contype = 'f' AND fk.confrelid = 'fahr.run_v1'::regclass
+        ORDER BY 1, 2
+    LOOP
+        EXECUTE format('CREATE INDEX ON %s (%I)', reference.relation, reference.column_name);
+    END LOOP;
+END
+$$;
