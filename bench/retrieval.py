@@ -1,7 +1,7 @@
 """Retrieval from a PACS: the reader of the nightly pull against a bare concurrent HTTP client, both with 8 connections.
 
 Both get the same photographs from the same Orthanc in turn, in one process, and hold none of them. The bare client
-sends the same headers and counts bytes. The reader also checks that each answer came whole and holds the right instance.
+sends the same headers and counts bytes; the reader also checks that each answer is whole and the right instance.
 """
 
 from __future__ import annotations

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any
 
 from jobs.sources.base import PhotoReader, PhotoUnreadable
 
 Task = dict[str, Any]
+Reading = Future[bytes | PhotoUnreadable]
 
 
 def read_ahead(
@@ -21,7 +23,7 @@ def read_ahead(
         tasks: with `locator`, and `refused_as` where the photo is not to be read.
         limit_bytes: of one photo.
         threads: 1 reads one after another, in order; with more, tasks come in the order in which they are done, and at
-            most `threads` photos are held here.
+            most twice as many photos are held here: a thread need not wait until its photo is taken.
 
     Yields:
         The task, and its bytes or the reason why there are none.
@@ -31,20 +33,22 @@ def read_ahead(
             yield task, _read(reader, task, limit_bytes)
         return
     with ThreadPoolExecutor(threads) as pool:
-        reading: dict[Future[bytes | PhotoUnreadable], Task] = {}
+        done: SimpleQueue[Reading] = SimpleQueue()
+        reading: dict[Reading, Task] = {}
         for task in tasks:
-            if len(reading) == threads:
-                yield from _done(reading)
-            reading[pool.submit(_read, reader, task, limit_bytes)] = task
+            if len(reading) == 2 * threads:
+                yield _next(done, reading)
+            future = pool.submit(_read, reader, task, limit_bytes)
+            reading[future] = task
+            future.add_done_callback(done.put)
         while reading:
-            yield from _done(reading)
+            yield _next(done, reading)
 
 
-def _done(reading: dict[Future[bytes | PhotoUnreadable], Task]) -> Iterator[tuple[Task, bytes | PhotoUnreadable]]:
-    """Wait for one at least, and take what is done out of `reading`."""
-    finished, _ = wait(reading, return_when=FIRST_COMPLETED)
-    for future in finished:
-        yield reading.pop(future), future.result()
+def _next(done: SimpleQueue[Reading], reading: dict[Reading, Task]) -> tuple[Task, bytes | PhotoUnreadable]:
+    """Wait for the next one that is done, and forget it."""
+    future = done.get()
+    return reading.pop(future), future.result()
 
 
 def _read(reader: PhotoReader, task: Task, limit_bytes: int) -> bytes | PhotoUnreadable:
