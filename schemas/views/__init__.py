@@ -73,5 +73,10 @@ VIEWS: tuple[str, ...] = (
     "researcher_tumour",
 )
 
-FUNCTIONS: tuple[str, ...] = ("age_at_photo(bigint)", "concepts_below()", "hospital_follow_up()", "face_age_by_decade()")
+FUNCTIONS: tuple[str, ...] = (
+    "age_at_photo(bigint)",
+    "concepts_below()",
+    "hospital_follow_up()",
+    "face_age_by_decade()",
+)
 """The functions that views call."""
