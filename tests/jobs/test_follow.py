@@ -94,7 +94,8 @@ def test_merged_persons_are_followed_along_chains_and_back(settings, engine, own
     follow(settings=settings, engine=engine, night=NEXT)
     assert persons(engine) == [1, 1, 2, 2]
     assert rows(engine, "SELECT * FROM fahr.person_merge_v1") == []
-    assert [row.action for row in rows(engine, "SELECT action FROM fahr.audit_v1 WHERE action <> 'role_use' ORDER BY audit_id")] == [
+    told = rows(engine, "SELECT action FROM fahr.audit_v1 WHERE action <> 'role_use' ORDER BY audit_id")
+    assert [row.action for row in told] == [
         "merge",
         "merge",
         "unmerge",
