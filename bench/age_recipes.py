@@ -26,7 +26,7 @@ from model.training.regression import AgeRecipe
 from model.training.sizes import SIZES
 
 PEOPLE, VALIDATION_PEOPLE, HELD_OUT_PEOPLE = 6000, 600, 600
-BROAD, BALANCED = Recipe(16, 2e-3, precision="bfloat16"), Recipe(6, 4e-4, precision="bfloat16", seed=1)
+BROAD, BALANCED = Recipe(6, 2e-3, precision="bfloat16"), Recipe(3, 1e-3, precision="bfloat16", seed=1)
 OLD_YEARS = 80.0
 
 

@@ -95,10 +95,10 @@ class Settings(BaseSettings):
     """Folder of the hospital's own concept sets, one YAML file a set; a set that is not there is the shipped one."""
 
     death_rules: Path | None = None
-    """The hospital's own YAML file of whom to believe about a death. Unset: the shipped schemas/registry/deaths.yaml."""
+    """The hospital's own YAML file of whom to believe about a death. Unset: schemas/registry/deaths.yaml."""
 
     comparison_days: int = Field(default=7, ge=1)
-    """Nights from one full comparison of a source with the ledger to the next: it finds what was deleted or dated back."""
+    """Nights from one full comparison of a source with the ledger to the next: it finds what was deleted or redated."""
 
     withdrawn_share: float = Field(default=0.1, ge=0, le=1)
     """The night stops when a source no longer has a larger share of its photos (from 21 photos on)."""
@@ -110,10 +110,10 @@ class Settings(BaseSettings):
     """Photos that a new model scores of the archive each night, after the night's own are published."""
 
     omop_first_concept_id: int | None = Field(default=None, ge=2_000_000_001, le=2**31 - 1000)
-    """First of the thousand concept ids that `fahr omop write` may use. Unset: that of schemas/written_concepts.yaml."""
+    """First of the thousand concept ids `fahr omop write` may use. Unset: that of schemas/written_concepts.yaml."""
 
     pseudonym_key: SecretStr | None = Field(default=None, min_length=32)
-    """Key of researchers' pseudonyms, 32 characters or more. It never enters the database. Unset: no pseudonyms are made."""
+    """Key of researchers' pseudonyms, 32 characters or more, never in the database. Unset: no pseudonyms are made."""
 
     pseudonym_key_file: Path | None = None
     """File that holds that key, instead."""

@@ -110,9 +110,9 @@ _MAY_READ = text(
     """
 )
 
-# Follow-up runs from the photo's day to death or to the end of the observation period the day lies in, or to a registry's
-# last contact where that is later (or to the night, if that comes first): censoring caps the time and the event, as in the cohort cancer_photo. Where it is not known, or
-# ends on the day itself, there is none.
+# Follow-up runs from the photo's day to death or to the end of the observation period the day lies in, or to a
+# registry's last contact where that is later (or to the night, if that comes first): censoring caps the time and the
+# event, as in the cohort cancer_photo. Where it is not known, or ends on the day itself, there is none.
 _PHOTOS = text(
     """
     WITH accepted AS (
@@ -139,7 +139,9 @@ _PHOTOS = text(
             accepted.photo_id,
             CASE
                 WHEN coalesce(max(period.observation_period_end_date), max(known.registry_followed_until)) IS NOT NULL
-                THEN least(greatest(max(period.observation_period_end_date), max(known.registry_followed_until)), :night)
+                THEN least(
+                    greatest(max(period.observation_period_end_date), max(known.registry_followed_until)), :night
+                )
             END AS ends_on
         FROM accepted
         LEFT JOIN cdm.observation_period AS period

@@ -7,7 +7,6 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from jobs.audit import record
-from jobs.warehouse.connection import open_warehouse
 
 
 @pytest.fixture

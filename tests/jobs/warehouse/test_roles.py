@@ -186,7 +186,8 @@ def test_small_groups_of_the_risk_tables_are_left_out_for_researchers(as_role) -
         calibration = connection.execute(
             text(f"SELECT group_number FROM fahr.researcher_risk_calibration {latest} 1")
         ).all()
-    # Nine deaths of twelve, and three of seven, are too few; four left out are, too, and would follow from the step before.
+    # Nine deaths of twelve, and three of seven, are too few; four left out are, too, and would follow from the step
+    # before.
     assert [tuple(row) for row in subgroups] == [("all", 80, 55), ("female", 45, 30), ("male", 35, 25)]
     assert [row.level for row in performance] == ["all", "female", "male"]
     assert [tuple(row) for row in flow] == [(0, 100), (None, None), (None, 80)]
