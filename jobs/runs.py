@@ -95,6 +95,8 @@ class Run:
                 "run_id": self.run_id,
             },
         )
+        # The row tells login and role by itself. A run that found nothing to do used them for nothing, and has none.
+        audit.record(connection, action="role_use", subject=self.stage, run_id=self.run_id)
 
 
 @contextmanager
@@ -160,8 +162,6 @@ def _begin(run: Run, model_id: str | None) -> None:
                 "code_version": code_version(),
             },
         )
-        # The row tells login and role by itself; it stays when the run finds nothing to do.
-        audit.record(connection, action="role_use", subject=run.stage, run_id=run.run_id)
 
 
 @contextmanager

@@ -116,8 +116,10 @@ def test_the_loader_adds_to_the_audit_and_can_neither_rewrite_it_nor_sign_for_an
 
 
 def test_every_run_of_a_job_tells_which_role_it_used(engine, login) -> None:
-    with recorded_run(engine, stage="validate", logical_date=date(2026, 3, 1)) as run:
-        run.nothing_to_do()
+    with recorded_run(engine, stage="validate", logical_date=date(2026, 3, 1)) as run, run.publish():
+        pass
+    with recorded_run(engine, stage="score", logical_date=date(2026, 3, 1)) as idle:
+        idle.nothing_to_do()
     told = "SELECT action, subject, role_name, run_id FROM fahr.audit"
     assert rows(login("fahr_analyst"), told) == [("role_use", "validate", "fahr_loader", run.run_id)]
     assert refused(login("fahr_researcher"), told)
