@@ -17,6 +17,7 @@ from rich.console import Console
 from sqlalchemy import Engine, text
 from typer.testing import CliRunner, Result
 
+from jobs.archive import archive
 from jobs.errors import ModelRefused, SettingsError, UsageError
 from jobs.landing import landing_partition
 from jobs.nightly import nightly
@@ -102,7 +103,7 @@ class TestPromotion:
         def night() -> dict[str, int]:
             counts = score(settings=hospital, engine=engine, spark=spark, night=NIGHT)
             publish(settings=hospital, engine=engine, night=NIGHT)
-            return counts
+            return counts | archive(settings=hospital, engine=engine, spark=spark, night=NIGHT)
 
         promote(hospital, engine, model="random-small-1", reason="the first")
         assert night()["scored"] == 3
