@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import random
 import secrets
 import shlex
 import shutil
@@ -30,6 +31,10 @@ DATABASE = "fahr"
 SUPERUSER = "postgres"
 HOST = "127.0.0.1"
 START_SECONDS = 60
+PORTS = range(20_000, 32_000)
+"""Below those that systems give to outgoing connections, one of which might hold the server's port when it restarts."""
+PORT_SECONDS = 3.0
+"""How long the server's old port is waited for before it takes another."""
 
 SERVER_SETTINGS = {
     "listen_addresses": HOST,
@@ -205,14 +210,28 @@ def _may_succeed_later(layout: _Layout) -> bool:
 
 
 def _free_port(layout: _Layout) -> int:
-    """The port used last time where it is free, else any free one."""
-    remembered = int(layout.port.read_text()) if layout.port.exists() else 0
-    for wanted in (remembered, 0):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((HOST, wanted))
-            return int(probe.getsockname()[1])
+    """The port used last time, as soon as what a crash left behind has let go of it; else any free one."""
+    if layout.port.exists():
+        remembered = int(layout.port.read_text())
+        deadline = time.monotonic() + PORT_SECONDS
+        while time.monotonic() < deadline:
+            if _is_free(remembered):
+                return remembered
+            time.sleep(0.1)
+    for port in random.sample(PORTS, k=100):
+        if _is_free(port):
+            return port
     raise SettingsError("No loopback port is free for the embedded warehouse.", next_step="Set FAHR_WAREHOUSE_URL.")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 def _server_pid(layout: _Layout) -> int | None:
