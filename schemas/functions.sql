@@ -30,3 +30,15 @@ END
 $$;
 COMMENT ON FUNCTION fahr.age_at_photo(bigint) IS
     'Age of the patient when a photo was taken, years to one decimal, from cdm.person; null while there is no such table.';
+
+-- Reasons and notes of the risk tables tell their readers how few persons or events there were. Limits stay: "fewer than 10".
+CREATE OR REPLACE FUNCTION fahr.without_counts(words text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT regexp_replace(
+        regexp_replace(words, '(?<!than )(?<!most )\m[0-9][0-9,]*(?= (events|persons|people|clusters|deaths)\M)', '…', 'g'),
+        '\mobserved [0-9.]+, predicted [0-9.]+', 'observed …, predicted …', 'g'
+    )
+$$;
+COMMENT ON FUNCTION fahr.without_counts(text) IS
+    'A reason or note of a risk table without the numbers of persons and events in it, for researchers.';

@@ -72,4 +72,5 @@ GRANT SELECT ON
     fahr.researcher_member, fahr.researcher_session, fahr.researcher_patient_risk, fahr.researcher_tumour
     TO fahr_researcher;
 GRANT EXECUTE ON FUNCTION fahr.face_age_by_decade() TO fahr_loader, fahr_researcher;
+GRANT EXECUTE ON FUNCTION fahr.without_counts(text) TO fahr_loader, fahr_analyst, fahr_researcher;
 GRANT SELECT ON fahr.schema_state_v1 TO fahr_analyst, fahr_researcher;

@@ -78,5 +78,6 @@ FUNCTIONS: tuple[str, ...] = (
     "concepts_below()",
     "hospital_follow_up()",
     "face_age_by_decade()",
+    "without_counts(text)",
 )
 """The functions that views call."""

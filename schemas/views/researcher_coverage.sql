@@ -4,8 +4,9 @@ SELECT
     (round(count(*) / 5.0) * 5)::bigint AS photos
 FROM fahr.coverage
 GROUP BY status, stage, reason_code
-HAVING count(*) >= (SELECT small_cell FROM fahr.schema_state_v1);
-COMMENT ON VIEW fahr.researcher_coverage IS 'Photos by what became of them; small cells are left out.';
+-- A cell is as small as the persons in it are few. Of whom nobody knows whose they are, each photo counts as a person's.
+HAVING count(DISTINCT coalesce(person_id, -photo_id)) >= (SELECT small_cell FROM fahr.schema_state_v1);
+COMMENT ON VIEW fahr.researcher_coverage IS 'Photos by what became of them; cells of few persons are left out.';
 COMMENT ON COLUMN fahr.researcher_coverage.status IS 'scored, quarantined, failed or waiting, as in fahr.coverage.';
 COMMENT ON COLUMN fahr.researcher_coverage.stage IS 'How far they came.';
 COMMENT ON COLUMN fahr.researcher_coverage.reason_code IS 'Why they have no score.';

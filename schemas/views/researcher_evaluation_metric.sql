@@ -4,7 +4,7 @@ SELECT
     (round(photos / 5.0) * 5)::integer AS photos,
     (round(people / 5.0) * 5)::integer AS people,
     (round(events / 5.0) * 5)::integer AS events,
-    note
+    fahr.without_counts(note) AS note
 FROM fahr.evaluation_metric
 WHERE (jsonb_build_array(evaluation_id, metric)::text, group_name, level) NOT IN (
     SELECT table_key, group_name, level FROM fahr.hidden_cell WHERE source = 'evaluation_metric'
@@ -15,3 +15,4 @@ COMMENT ON COLUMN fahr.researcher_evaluation_metric.people IS 'People behind it,
 COMMENT ON COLUMN fahr.researcher_evaluation_metric.events IS 'Deaths behind it, where survival is concerned, rounded to five.';
 COMMENT ON COLUMN fahr.researcher_evaluation_metric.group_name IS 'What the persons are grouped by; all for the whole.';
 COMMENT ON COLUMN fahr.researcher_evaluation_metric.level IS 'Level of the group; all for the whole.';
+COMMENT ON COLUMN fahr.researcher_evaluation_metric.note IS 'As in fahr.evaluation_metric, without the counts in it.';

@@ -3,7 +3,7 @@ SELECT
     analysis_id, cohort, is_latest, model_name, exposure, group_name, level, label, unit,
     (round(persons / 5.0) * 5)::integer AS persons,
     (round(events / 5.0) * 5)::integer AS events,
-    status, status_reason, log_hazard_ratio, standard_error, hazard_ratio, ci_lower, ci_upper, interaction_chi_squared,
+    status, fahr.without_counts(status_reason) AS status_reason, log_hazard_ratio, standard_error, hazard_ratio, ci_lower, ci_upper, interaction_chi_squared,
     interaction_degrees, interaction_p_value, interaction_p_value_holm
 FROM fahr.risk_subgroup
 WHERE (jsonb_build_array(analysis_id, model_name, exposure)::text, group_name, level) NOT IN (
@@ -14,3 +14,4 @@ COMMENT ON COLUMN fahr.researcher_risk_subgroup.persons IS 'Persons of the group
 COMMENT ON COLUMN fahr.researcher_risk_subgroup.events IS 'Events among them, rounded to five.';
 COMMENT ON COLUMN fahr.researcher_risk_subgroup.group_name IS 'What the persons are grouped by; all for the whole.';
 COMMENT ON COLUMN fahr.researcher_risk_subgroup.level IS 'Level of the group; all for the whole.';
+COMMENT ON COLUMN fahr.researcher_risk_subgroup.status_reason IS 'As in fahr.risk_subgroup, without the counts in it.';

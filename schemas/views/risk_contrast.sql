@@ -2,8 +2,8 @@ CREATE OR REPLACE VIEW fahr.risk_contrast AS
 SELECT
     contrast.analysis_id, model.cohort, latest.analysis_id IS NOT NULL AS is_latest, contrast.contrast, contrast.kind,
     contrast.label, contrast.model_name, contrast.smaller_model_name, contrast.covariate, contrast.status,
-    contrast.status_reason, contrast.statistic, contrast.chi_squared, contrast.degrees, contrast.p_value,
-    contrast.p_value_holm, contrast.hazard_ratio, contrast.hazard_ratio_lower, contrast.hazard_ratio_upper,
+    fahr.without_counts(contrast.status_reason) AS status_reason, contrast.statistic, contrast.chi_squared,
+    contrast.degrees, contrast.p_value, contrast.p_value_holm, contrast.hazard_ratio, contrast.hazard_ratio_lower, contrast.hazard_ratio_upper,
     contrast.delta_aic, contrast.delta_concordance, contrast.delta_concordance_lower,
     contrast.delta_concordance_upper, contrast.run_id, contrast.denominator_degrees
 FROM fahr.risk_contrast_v1 AS contrast
@@ -15,4 +15,4 @@ COMMENT ON COLUMN fahr.risk_contrast.cohort IS 'Name of the cohort.';
 COMMENT ON COLUMN fahr.risk_contrast.is_latest IS 'True for the latest analysis of the cohort.';
 COMMENT ON COLUMN fahr.risk_contrast.model_name IS 'Model tested; of nested models the larger.';
 COMMENT ON COLUMN fahr.risk_contrast.status IS 'computed or refused.';
-COMMENT ON COLUMN fahr.risk_contrast.status_reason IS 'Why it was refused, or what is doubtful; null where nothing is.';
+COMMENT ON COLUMN fahr.risk_contrast.status_reason IS 'Why it was refused, or what is doubtful, without the counts that fahr.risk_model tells; null where nothing is.';

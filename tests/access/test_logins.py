@@ -49,8 +49,8 @@ def test_no_reader_reads_a_table_or_writes_anywhere(login, small_warehouse, role
 @pytest.mark.parametrize(
     ("role", "mine"),
     [
-        ("fahr_analyst", {"age_at_photo", "concepts_below", "hospital_follow_up"}),
-        ("fahr_researcher", {"face_age_by_decade"}),
+        ("fahr_analyst", {"age_at_photo", "concepts_below", "hospital_follow_up", "without_counts"}),
+        ("fahr_researcher", {"face_age_by_decade", "without_counts"}),
     ],
 )
 def test_a_reader_calls_the_functions_of_its_views_and_no_other(login, role: str, mine: set[str]) -> None:
