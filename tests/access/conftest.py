@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from pydantic import SecretStr
@@ -37,12 +38,19 @@ def named(keyed: Settings, small_warehouse: Engine) -> Settings:
 @pytest.fixture
 def login(small_warehouse: Engine, warehouse_url: str) -> Iterator[Callable[..., Engine]]:
     """Make a login that is a member of a role, may see the named cohorts, and get its connection."""
+    with logins(small_warehouse, warehouse_url) as make:
+        yield make
+
+
+@contextmanager
+def logins(owner: Engine, url: str) -> Iterator[Callable[..., Engine]]:
+    """What `login` gives, on any warehouse."""
     made: list[str] = []
     engines: list[Engine] = []
 
     def make(role: str, *, cohorts: tuple[str, ...] = ()) -> Engine:
         name = f"test_login_{os.getpid()}_{next(_numbers)}"
-        with small_warehouse.begin() as connection:
+        with owner.begin() as connection:
             connection.execute(text(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'"))
             connection.execute(text(f"GRANT {role} TO {name}"))
             for cohort in cohorts:
@@ -51,13 +59,20 @@ def login(small_warehouse: Engine, warehouse_url: str) -> Iterator[Callable[...,
                     {"grantee": name, "cohort": cohort},
                 )
         made.append(name)
-        url = make_url(warehouse_url).set(username=name, password=PASSWORD).render_as_string(hide_password=False)
-        engines.append(connect(url, role=None))
+        mine = make_url(url).set(username=name, password=PASSWORD).render_as_string(hide_password=False)
+        engines.append(connect(mine, role=None))
         return engines[-1]
 
     yield make
     for engine in engines:
         engine.dispose()
-    with small_warehouse.begin() as connection:
+    with owner.begin() as connection:
         for name in made:
             connection.execute(text(f"DROP ROLE {name}"))
+
+
+@pytest.fixture
+def login_here(owner_engine: Engine, warehouse_url: str) -> Iterator[Callable[..., Engine]]:
+    """As `login`, on the warehouse of the test, whatever it was filled with."""
+    with logins(owner_engine, warehouse_url) as make:
+        yield make
