@@ -128,7 +128,7 @@ def _pair(hospital: Analysed) -> tuple[int, int]:
 
 
 def _merge(hospital: Analysed, kept: int, retired: int) -> dict[str, list[int]]:
-    """The hospital says so, and moves what its own tables know of the retired id; it remembers which rows those were."""
+    """The hospital says so, and moves what its own tables know of the retired id; which rows those were."""
     ids = {}
     with hospital.owner.begin() as connection:
         connection.execute(

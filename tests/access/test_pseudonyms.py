@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from asking import refused, rows
-from conftest import KEY
 from pydantic import SecretStr
 from sqlalchemy import text
 
 from jobs.access.key import PseudonymKey, pseudonym_key
 from jobs.access.pseudonyms import refresh_pseudonyms, require_key
 from jobs.errors import SettingsError
+from tests.access.conftest import KEY
 
 GRANTED = ("cancer_photo",)
 
