@@ -15,6 +15,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 
 import schemas
+from jobs import audit
 from jobs.errors import SettingsError
 from jobs.warehouse.declarations import Declarations, shipped_declarations
 from schemas.migrations import FOLDER as MIGRATIONS
@@ -54,6 +55,8 @@ def migrate(engine: Engine, *, small_cell: int = SMALL_CELL, declarations: Decla
             _refresh_reason_codes(connection)
             declared.write(connection)
             _remember(connection, small_cell, declared)
+            # The owner changed who may do what.
+            audit.record(connection, action="role_use", subject="migrate")
     except CommandError:
         raise SettingsError(
             "The warehouse was migrated by a newer version of fahr.", next_step="Install that version, or a newer one."

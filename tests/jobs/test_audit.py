@@ -8,6 +8,9 @@ from sqlalchemy.exc import DBAPIError
 
 from jobs.audit import record
 
+NO_ROLE_USE = " WHERE action <> 'role_use'"
+"""The owner's migration of the warehouse is in it, too."""
+
 
 @pytest.fixture
 def recorded(settings, engine):
@@ -18,13 +21,18 @@ def recorded(settings, engine):
 
 def rows(engine):
     with engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(text("SELECT action, subject, counts FROM fahr.audit_v1"))]
+        return [
+            tuple(row)
+            for row in connection.execute(text("SELECT action, subject, counts FROM fahr.audit_v1" + NO_ROLE_USE))
+        ]
 
 
 def test_a_row_says_what_was_done_to_what_by_whom(recorded):
     assert rows(recorded) == [("publish", "night-1", {"scored": 3})]
     with recorded.connect() as connection:
-        assert connection.execute(text("SELECT role_name FROM fahr.audit_v1")).scalar_one() == "fahr_loader"
+        assert (
+            connection.execute(text("SELECT role_name FROM fahr.audit_v1" + NO_ROLE_USE)).scalar_one() == "fahr_loader"
+        )
 
 
 @pytest.mark.parametrize(
