@@ -196,13 +196,16 @@ def _merge(run: Run, staged: Sequence[StagedRun]) -> None:
             for permanent in connection.execute(_UPSERT_FAILURES, parameters).scalars():
                 run.counts["rejected" if permanent else "failed"] += 1
         connection.execute(_END_FAILURES)
-        _verify(connection)
+        for one in staged:
+            _verify(connection, one)
+        connection.execute(_JUDGED_NOW)
         connection.execute(_JUDGED)
         if forgotten := forget_loose_scores(connection):
             run.counts["forgotten"] = forgotten
         audit.record(connection, action="publish", run_id=run.run_id, counts=run.counts)
 
 
+# In the order of the key, neighbours in its index follow one another.
 _INSERT_SCORES = text(
     f"""
     INSERT INTO fahr.face_score_v1
@@ -212,6 +215,7 @@ _INSERT_SCORES = text(
            weights_sha256, code_version, :night, run_id
     FROM fahr_stage.face_score
     WHERE run_id = :run_id AND reason_code IS NULL
+    ORDER BY {_KEY}
     ON CONFLICT ({_KEY}) DO NOTHING
     """
 )
@@ -253,7 +257,15 @@ _END_FAILURES = text(
 )
 
 
-# Once any model has judged them, bytes are the archive's for every other model.
+# Once any model has judged them, bytes are the archive's for every other model. What this publish brought is known
+# without a look at all that is stored.
+_JUDGED_NOW = text(
+    """
+    UPDATE fahr.validation_v1 AS decision SET score_due = false
+    FROM (SELECT DISTINCT content_sha256 FROM fahr_stage.face_score WHERE reason_code IS NULL) AS scored
+    WHERE decision.accepted AND decision.score_due AND decision.content_sha256 = scored.content_sha256
+    """
+)
 _JUDGED = text(
     """
     UPDATE fahr.validation_v1 AS decision SET score_due = false
@@ -266,18 +278,24 @@ _JUDGED = text(
 )
 
 
-def _verify(connection: Connection) -> None:
-    """Read back, before the commit, that every staged row has its score or its failure."""
-    if lost := connection.execute(_LOST).scalar_one():
+def _verify(connection: Connection, staged: StagedRun) -> None:
+    """Read back, before the commit, that every staged row of a run has its score or its failure."""
+    if lost := connection.execute(_LOST, {"run_id": staged.run_id}).scalar_one():
         raise RuntimeError(f"{lost} staged rows did not arrive in the warehouse.")
 
 
+# What a run wrote lies together and is read in one go; the rest, of a failure or of an earlier run, is looked up.
 _LOST = text(
     f"""
+    WITH elsewhere AS MATERIALIZED (
+        SELECT {_KEY}, reason_code FROM fahr_stage.face_score WHERE run_id = :run_id
+        EXCEPT
+        SELECT {_KEY}, NULL FROM fahr.face_score_v1 WHERE run_id = :run_id
+    )
     SELECT count(*)
-    FROM fahr_stage.face_score AS staged
+    FROM elsewhere
     LEFT JOIN fahr.face_score_v1 AS score USING ({_KEY})
     LEFT JOIN fahr.score_failure_v1 AS failure USING ({_KEY})
-    WHERE score.run_id IS NULL AND (staged.reason_code IS NULL OR failure.run_id IS NULL)
+    WHERE score.run_id IS NULL AND (elsewhere.reason_code IS NULL OR failure.run_id IS NULL)
     """
 )

@@ -205,6 +205,38 @@ def test_runs_of_several_nights_are_published_in_their_order(settings, engine, a
     ]
 
 
+def test_a_decision_is_due_for_scoring_until_a_model_judged_its_bytes(settings, engine, accepted):
+    def due() -> set[str]:
+        return {row.content_sha256 for row in rows(engine, "SELECT * FROM fahr.validation_v1 WHERE score_due")}
+
+    def of(contents: str) -> set[str]:
+        return {score(content)["content_sha256"] for content in contents}
+
+    stage(settings, engine, NIGHTS_ROWS)
+    publish(settings=settings, engine=engine, night=NIGHT)
+    assert due() == of("def")  # scored: a, b; never to be scored: c; to be tried again: d
+    with engine.begin() as connection:  # as a new decision on bytes that have their score
+        connection.execute(text("UPDATE fahr.validation_v1 SET score_due = true"))
+    stage(settings, engine, [score("e")], night=NEXT)
+    publish(settings=settings, engine=engine, night=NEXT)
+    assert due() == of("df")
+
+
+@pytest.mark.parametrize("table", ["face_score_v1", "score_failure_v1"])
+def test_a_row_that_does_not_arrive_undoes_the_publish(settings, engine, owner_engine, accepted, table):
+    run_id = stage(settings, engine, NIGHTS_ROWS)
+    with owner_engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE FUNCTION fahr.lose() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+            f"CREATE TRIGGER lose BEFORE INSERT ON fahr.{table} FOR EACH ROW EXECUTE FUNCTION fahr.lose()"
+        )
+    with pytest.raises(RuntimeError, match="2 staged rows did not arrive"):
+        publish(settings=settings, engine=engine, night=NIGHT)
+    assert published(engine) == ([], [])
+    assert publishes(engine) == ["failed"]
+    assert (settings.staged / f"run={run_id}").is_dir()
+
+
 def altered(row: int, **facts: Any) -> list[dict[str, Any]]:
     return [one | facts if number == row else one for number, one in enumerate(NIGHTS_ROWS)]
 
