@@ -1,69 +1,70 @@
-"""Warehouses of made-up rows for the benches of nights: a ledger of so many photos, or so many scores, made in SQL."""
+"""Made-up rows for the benches of nights, made in SQL: a ledger of so many photos, or so many scores."""
 
 from __future__ import annotations
 
-from datetime import date
-from pathlib import Path
+import sys
+from datetime import UTC, date, datetime
 
 import psycopg
-from sqlalchemy import make_url
 
-from jobs.warehouse import embedded
-from jobs.warehouse.connection import connect
-from jobs.warehouse.migrate import migrate
+from bench.warehouses import Warehouse, written_at_once
 from model.release import ModelRelease
 
 LAST_NIGHT = date(2026, 3, 1)
 RUN = "00000000-0000-0000-0000-000000000001"
 YEARS = 5
 """The photos of a ledger came evenly over so many years."""
+CHUNK = 1_000_000
+"""Scores written between two lines of progress."""
+FULL_PERCENT = 70
+"""How full pages of an index are that grew by keys in no order, night by night: ln 2. Made in one go it would be 90."""
 
 
-def new_warehouse(server_home: Path, name: str) -> str:
-    """URL of a fresh migrated database on the embedded server under `server_home`, which is started."""
-    url = embedded.start(server_home)
-    with _superuser(server_home, url) as connection:
-        connection.execute(f"ALTER ROLE {embedded.LOGIN} CREATEDB")
-        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    database = make_url(url).set(database=name).render_as_string(hide_password=False)
-    owner = connect(database, role=None)
-    migrate(owner)
-    owner.dispose()
-    return database
-
-
-def fill_ledger(server_home: Path, url: str, release: ModelRelease, *, photos: int) -> None:
-    """So many photos on a share, all pulled, accepted and scored by `release` up to `LAST_NIGHT`."""
-    with _superuser(server_home, url) as connection:
-        _register(connection, release)
+def fill_ledger(warehouse: Warehouse, *, photos: int) -> None:
+    """So many photos on a share, all pulled, accepted and scored up to `LAST_NIGHT`."""
+    with warehouse.superuser() as connection:
+        _register(connection, warehouse.release)
         values = {"photos": photos, "years": f"{YEARS} years", "night": LAST_NIGHT, "run": RUN}
         for statement in _LEDGER:
             connection.execute(statement, values)
         connection.execute("VACUUM ANALYZE")
 
 
-def fill_scores(server_home: Path, url: str, release: ModelRelease, *, scores: int) -> None:
-    """So many scores by `release`, of bytes that no photo has."""
-    with _superuser(server_home, url) as connection:
-        _register(connection, release)
-        if not scores:
-            return
-        # The key is made after the rows: a hundred times fewer random pages are written.
-        connection.execute("ALTER TABLE fahr.face_score_v1 DROP CONSTRAINT face_score_v1_pkey")
-        values = _key(release) | {"scores": scores, "night": LAST_NIGHT, "run": RUN}
-        connection.execute(_SCORES, values)
-        connection.execute(
-            "ALTER TABLE fahr.face_score_v1 ADD PRIMARY KEY (content_sha256, model_id, preprocessing_id)"
-        )
-        connection.execute("VACUUM ANALYZE fahr.face_score_v1")
-        connection.execute("CHECKPOINT")
+def fill_scores(warehouse: Warehouse, *, scores: int) -> None:
+    """So many scores of bytes that no photo has."""
+    with warehouse.superuser() as connection:
+        _register(connection, warehouse.release)
+        if scores:
+            with written_at_once(connection):
+                _fill_scores(connection, warehouse.release, scores)
 
 
-def accept_contents(server_home: Path, url: str, *, batch: int, contents: int) -> list[str]:
+def _fill_scores(connection: psycopg.Connection[tuple[object, ...]], release: ModelRelease, scores: int) -> None:
+    # The key is made after the rows: a hundred times fewer random pages are written.
+    connection.execute("ALTER TABLE fahr.face_score_v1 DROP CONSTRAINT face_score_v1_pkey")
+    values = _key(release) | {"night": LAST_NIGHT, "run": RUN}
+    for first in range(1, scores + 1, CHUNK):
+        last = min(first + CHUNK - 1, scores)
+        connection.execute(_SCORES, values | {"first": first, "last": last})
+        _tell(f"{last:,} of {scores:,} scores written")
+    connection.execute(
+        "ALTER TABLE fahr.face_score_v1 ADD PRIMARY KEY (content_sha256, model_id, preprocessing_id)"
+        f" WITH (fillfactor = {FULL_PERCENT})"
+    )
+    # Pages that are split from now on are filled as ever.
+    connection.execute("ALTER INDEX fahr.face_score_v1_pkey RESET (fillfactor)")
+    _tell("their primary key made")
+    connection.execute("VACUUM ANALYZE fahr.face_score_v1")
+    _tell("vacuumed and analysed")
+
+
+def _tell(done: str) -> None:
+    print(f"{datetime.now(UTC):%H:%M:%S} {done}", file=sys.stderr, flush=True)
+
+
+def accept_contents(warehouse: Warehouse, *, batch: int, contents: int) -> list[str]:
     """Photos with bytes of their own, accepted and not scored yet; the SHA-256 of the bytes."""
-    with _superuser(server_home, url) as connection:
+    with warehouse.superuser() as connection:
         values = {"batch": batch, "contents": contents, "night": LAST_NIGHT, "run": RUN}
         connection.execute(_PHOTOS_TO_SCORE, values)
         connection.execute(_ACCEPTED, values)
@@ -73,17 +74,7 @@ def accept_contents(server_home: Path, url: str, *, batch: int, contents: int) -
         return [str(row[0]) for row in rows]
 
 
-def _superuser(server_home: Path, url: str) -> psycopg.Connection[tuple[object, ...]]:
-    """Rows are written without the checks of foreign keys, a million at once."""
-    password = (server_home / "postgres" / "superuser_password").read_text()
-    login = make_url(url).set(drivername="postgresql", username=embedded.SUPERUSER, password=password)
-    connection = psycopg.connect(login.render_as_string(hide_password=False), autocommit=True)
-    connection.execute("SET session_replication_role = replica")
-    connection.execute("SET maintenance_work_mem = '1GB'")
-    return connection
-
-
-def _key(release: ModelRelease) -> dict[str, str]:
+def _key(release: ModelRelease) -> dict[str, object]:
     return {
         "model": release.model_id,
         "preprocessing": release.preprocessing_id,
@@ -145,11 +136,14 @@ _LEDGER = (
     "INSERT INTO fahr.source_watermark_v1 VALUES ('share', %(night)s, %(night)s, %(run)s)",
 )
 
+# Spread over the key like SHA-256, at a third of its time.
+_HASH = "md5({0}::text) || md5((-{0})::text)"
+
 _SCORES = f"""
     INSERT INTO fahr.face_score_v1
-    SELECT {_SHA256.format("number")}, %(model)s, %(preprocessing)s, 60, 0.1, 0.99, 300, 80, %(weights)s, 'bench',
+    SELECT {_HASH.format("number")}, %(model)s, %(preprocessing)s, 60, 0.1, 0.99, 300, 80, %(weights)s, 'bench',
            %(night)s, %(run)s
-    FROM generate_series(1, %(scores)s) AS number
+    FROM generate_series(%(first)s, %(last)s) AS number
 """
 _PHOTOS_TO_SCORE = f"""
     INSERT INTO fahr.photo_v1 (photo_id, source, source_key, source_version, person_id, captured_at, content_sha256,

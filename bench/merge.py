@@ -1,29 +1,27 @@
-"""Merging 10,000 new scores costs the same into a table of 10 million as into an empty one."""
+"""Merging 10,000 new scores costs the same into a table of 10 million as into an empty one.
+
+What differs is physical: each new key goes to a page of its own of the large key's index, which is read from the
+system's cache (the table is larger than the server's own) and, as the first change since a checkpoint, logged whole.
+Before each publish there is a checkpoint, as there is between two nights: so all of that is counted.
+"""
 
 from __future__ import annotations
 
-import json
 import os
-import statistics
 import time
 import uuid
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import SecretStr
-from sqlalchemy import Engine, event, text
+from sqlalchemy import event, text
 
-from bench.ledgers import LAST_NIGHT, accept_contents, fill_scores, new_warehouse
-from bench.scoring import RESULTS, machine
+from bench.ledgers import LAST_NIGHT, accept_contents, fill_scores
+from bench.rounds import each, in_turn, middle, write_results
+from bench.warehouses import Warehouse, new_warehouse, stop_server
 from jobs.publish import publish
-from jobs.releases import DEFAULT_MODEL, locate_release
 from jobs.scoring_worker import STAGED_SCHEMA
-from jobs.settings import Settings
-from jobs.warehouse import embedded
-from jobs.warehouse.connection import connect
 
 STAGED = 10_000
 LARGE = 10_000_000
@@ -35,22 +33,33 @@ class MergeResult:
 
     scores_before: int
     merge_seconds: float
-    """From the first statement that writes scores to the last before the commit; median of the rounds."""
+    """The merging transaction, from its first write to the end of its commit; median of the rounds."""
     publish_seconds: float
-    """The whole `fahr publish`: reading the staged files, the gate, the merge, the commit."""
+    """The whole `fahr publish`: loading the staged files, the gate, the merge."""
     all_merge_seconds: list[float]
     all_publish_seconds: list[float]
+    load_average: float
+    """Of the machine over the minute before the first round: what else it did, and the fill."""
 
 
 def run(*, home: Path, rounds: int, scores: int = LARGE) -> list[MergeResult]:
     """Publish in turn into a table that was empty and into a large one."""
     home = home / "merge"
     tables = [_Table(home, 0), _Table(home, scores)]
-    for batch in range(1, rounds + 2):
-        for table in tables:
-            table.publish(batch)
-    embedded.stop(home / "server")
-    return [table.result() for table in tables]
+    load = os.getloadavg()[0]
+    measured = in_turn([table.publish for table in tables], rounds=rounds)
+    stop_server(home)
+    return [
+        MergeResult(
+            scores_before=table.scores,
+            merge_seconds=middle([merge for merge, _ in of_table]),
+            publish_seconds=middle([whole for _, whole in of_table]),
+            all_merge_seconds=each([merge for merge, _ in of_table]),
+            all_publish_seconds=each([whole for _, whole in of_table]),
+            load_average=round(load, 1),
+        )
+        for table, of_table in zip(tables, measured, strict=True)
+    ]
 
 
 class _Table:
@@ -58,59 +67,45 @@ class _Table:
 
     def __init__(self, home: Path, scores: int) -> None:
         self.scores = scores
-        self.server = home / "server"
-        self.url = new_warehouse(self.server, f"scores_{scores}")
-        folder = home / f"home-{scores}"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.settings = Settings(home=folder, warehouse_url=SecretStr(self.url))
-        self.release = locate_release(self.settings, DEFAULT_MODEL)
-        self.engine: Engine = connect(self.url, role="fahr_loader")
-        self.merges: list[float] = []
-        self.publishes: list[float] = []
-        fill_scores(self.server, self.url, self.release, scores=scores)
+        self.warehouse: Warehouse = new_warehouse(home, f"scores_{scores}")
+        fill_scores(self.warehouse, scores=scores)
+        self._began = self._ended = 0.0
         self._watch()
 
-    def publish(self, batch: int) -> None:
-        """Stage new scores and time their publish."""
-        self._stage(accept_contents(self.server, self.url, batch=batch, contents=STAGED))
-        self._began = 0.0
+    def publish(self, batch: int) -> tuple[float, float]:
+        """Stage new scores and publish them; seconds of the merge and of the whole."""
+        self._stage(accept_contents(self.warehouse, batch=batch + 1, contents=STAGED))
+        with self.warehouse.superuser() as connection:
+            connection.execute("CHECKPOINT")
+        self._began = self._ended = 0.0
         started = time.perf_counter()
-        counts = publish(settings=self.settings, engine=self.engine, night=LAST_NIGHT)
-        self.publishes.append(time.perf_counter() - started)
-        self.merges.append(self._ended - self._began)
+        counts = publish(settings=self.warehouse.settings, engine=self.warehouse.engine, night=LAST_NIGHT)
+        whole = time.perf_counter() - started
         if counts["scored"] != STAGED:
             raise RuntimeError(f"The publish did not write what was staged: {counts}")
-
-    def result(self) -> MergeResult:
-        """Medians of all rounds but the first, which warms up."""
-        return MergeResult(
-            scores_before=self.scores,
-            merge_seconds=round(statistics.median(self.merges[1:]), 3),
-            publish_seconds=round(statistics.median(self.publishes[1:]), 3),
-            all_merge_seconds=[round(one, 3) for one in self.merges[1:]],
-            all_publish_seconds=[round(one, 3) for one in self.publishes[1:]],
-        )
+        return self._ended - self._began, whole
 
     def _watch(self) -> None:
-        """Note when the merging transaction writes its first score and when it ends."""
+        """Note when the merging transaction writes its first score, and when its connection is given back."""
 
-        @event.listens_for(self.engine, "before_cursor_execute")
+        @event.listens_for(self.warehouse.engine, "before_cursor_execute")
         def began(_connection: object, _cursor: object, statement: str, *_: object) -> None:
             if "INSERT INTO fahr.face_score_v1" in statement and not self._began:
                 self._began = time.perf_counter()
 
-        @event.listens_for(self.engine, "after_cursor_execute")
-        def ended(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-            if "INSERT INTO fahr.audit_v1" in statement:
+        @event.listens_for(self.warehouse.engine, "checkin")
+        def ended(*_: object) -> None:
+            if self._began and not self._ended:
                 self._ended = time.perf_counter()
 
     def _stage(self, contents: list[str]) -> None:
+        release = self.warehouse.release
         run_id = uuid.uuid4()
         rows = {
             "content_sha256": contents,
-            "model_id": [self.release.model_id] * STAGED,
-            "preprocessing_id": [self.release.preprocessing_id] * STAGED,
-            "weights_sha256": [self.release.weights_sha256] * STAGED,
+            "model_id": [release.model_id] * STAGED,
+            "preprocessing_id": [release.preprocessing_id] * STAGED,
+            "weights_sha256": [release.weights_sha256] * STAGED,
             "code_version": ["bench"] * STAGED,
             "face_age_years": [60.0] * STAGED,
             "face_survival_log_risk": [0.1] * STAGED,
@@ -119,10 +114,10 @@ class _Table:
             "sharpness": [80.0] * STAGED,
             "reason_code": pa.nulls(STAGED, pa.string()),
         }
-        folder = self.settings.staged / f"run={run_id}"
+        folder = self.warehouse.settings.staged / f"run={run_id}"
         folder.mkdir(parents=True)
         pq.write_table(pa.table(rows, schema=STAGED_SCHEMA), folder / "part-0.parquet")
-        with self.engine.begin() as connection:
+        with self.warehouse.engine.begin() as connection:
             connection.execute(
                 text(
                     "INSERT INTO fahr.run_v1 (run_id, stage, logical_date, status, finished_at, code_version, counts)"
@@ -136,21 +131,22 @@ class _Table:
 def as_markdown(results: list[MergeResult]) -> str:
     """The ratios and what they are of."""
     empty, large = results
+    ratios = _ratios(results)
     return (
         f"Merging {STAGED:,} scores: {empty.merge_seconds:.2f} s into an empty table, {large.merge_seconds:.2f} s into"
-        f" {large.scores_before:,}: {large.merge_seconds / empty.merge_seconds:.2f} times. The whole publish:"
-        f" {empty.publish_seconds:.2f} s and {large.publish_seconds:.2f} s."
+        f" {large.scores_before:,}: {ratios['merge_ratio']:.2f} times. The whole publish: {empty.publish_seconds:.2f} s"
+        f" and {large.publish_seconds:.2f} s: {ratios['publish_ratio']:.2f} times."
     )
 
 
-def write(results: list[MergeResult], folder: Path = RESULTS) -> Path:
+def write(results: list[MergeResult]) -> Path:
     """Keep the results as JSON."""
+    return write_results("merge", _ratios(results) | {"staged": STAGED}, results)
+
+
+def _ratios(results: list[MergeResult]) -> dict[str, object]:
     empty, large = results
-    path = folder / f"merge-{datetime.now(UTC).date()}-cpu{os.cpu_count()}.json"
-    ratios = {
+    return {
         "merge_ratio": round(large.merge_seconds / empty.merge_seconds, 2),
         "publish_ratio": round(large.publish_seconds / empty.publish_seconds, 2),
     }
-    facts = ratios | {"staged": STAGED, "results": [asdict(result) for result in results]}
-    path.write_text(json.dumps(machine() | facts, indent=2) + "\n")
-    return path

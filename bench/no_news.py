@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import statistics
 import time
-from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
-from pydantic import SecretStr
-from sqlalchemy import Engine
-
-from bench.ledgers import LAST_NIGHT, fill_ledger, new_warehouse
-from bench.scoring import RESULTS, machine
+from bench.ledgers import LAST_NIGHT, fill_ledger
+from bench.rounds import each, in_turn, middle, write_results
+from bench.warehouses import Warehouse, new_warehouse, stop_server
 from jobs.nightly import nightly
-from jobs.releases import DEFAULT_MODEL, locate_release
-from jobs.settings import Settings
-from jobs.warehouse import embedded
-from jobs.warehouse.connection import connect
 
 SIZES = (1_000, 1_000_000)
 EMPTY = {"pull": {"listed": 0, "landed": 0}, "validate": {}, "score": {}, "publish": {}, "archive": {}}
@@ -40,21 +31,18 @@ class NoNewsResult:
 def run(*, home: Path, rounds: int) -> list[NoNewsResult]:
     """Fill a ledger of each size; then run nights without news over them in turn, in this process."""
     home = home / "no-news"
-    nights = {size: _Nights(home, size) for size in SIZES}
-    seconds: dict[int, list[float]] = {size: [] for size in SIZES}
-    for night in range(rounds + 1):
-        for size in SIZES:
-            seconds[size].append(nights[size].run(LAST_NIGHT + timedelta(days=1 + night % 6)))
-    compared = {size: nights[size].run(LAST_NIGHT + timedelta(days=7)) for size in SIZES}
-    embedded.stop(home / "server")
+    nights = [_Nights(home, size) for size in SIZES]
+    seconds = in_turn([one.without_comparison for one in nights], rounds=rounds)
+    compared = [one.run(LAST_NIGHT + timedelta(days=7)) for one in nights]
+    stop_server(home)
     return [
         NoNewsResult(
             photos=size,
-            seconds=round(statistics.median(seconds[size][1:]), 3),  # the first round warms up
-            all_seconds=[round(one, 3) for one in seconds[size][1:]],
-            comparison_seconds=round(compared[size], 3),
+            seconds=middle(of_size),
+            all_seconds=each(of_size),
+            comparison_seconds=round(comparison, 3),
         )
-        for size in SIZES
+        for size, of_size, comparison in zip(SIZES, seconds, compared, strict=True)
     ]
 
 
@@ -62,17 +50,17 @@ class _Nights:
     """One warehouse, and nights over it."""
 
     def __init__(self, home: Path, photos: int) -> None:
-        url = new_warehouse(home / "server", f"ledger_{photos}")
-        folder = home / f"home-{photos}"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.settings = Settings(home=folder, warehouse_url=SecretStr(url))
-        self.engine: Engine = connect(url, role="fahr_loader")
-        fill_ledger(home / "server", url, locate_release(self.settings, DEFAULT_MODEL), photos=photos)
+        self.warehouse: Warehouse = new_warehouse(home, f"ledger_{photos}")
+        fill_ledger(self.warehouse, photos=photos)
+
+    def without_comparison(self, number: int) -> float:
+        """Seconds of one of the six nights in seven that look at what is new alone."""
+        return self.run(LAST_NIGHT + timedelta(days=1 + number % 6))
 
     def run(self, night: date) -> float:
         """Seconds of a night; a night that found something is a mistake of this bench."""
         started = time.perf_counter()
-        counts = nightly(settings=self.settings, engine=self.engine, night=night)
+        counts = nightly(settings=self.warehouse.settings, engine=self.warehouse.engine, night=night)
         seconds = time.perf_counter() - started
         if counts != EMPTY:
             raise RuntimeError(f"The night was not without news: {counts}")
@@ -84,15 +72,16 @@ def as_markdown(results: list[NoNewsResult]) -> str:
     small, large = results
     return (
         f"A night without news: {small.seconds:.2f} s with {small.photos:,} photos in the ledger, {large.seconds:.2f} s"
-        f" with {large.photos:,}: {large.seconds / small.seconds:.2f} times. One night in seven compares everything:"
+        f" with {large.photos:,}: {_ratio(results):.2f} times. One night in seven compares everything:"
         f" {small.comparison_seconds:.2f} s and {large.comparison_seconds:.2f} s."
     )
 
 
-def write(results: list[NoNewsResult], folder: Path = RESULTS) -> Path:
+def write(results: list[NoNewsResult]) -> Path:
     """Keep the results as JSON."""
+    return write_results("no-news", {"ratio": _ratio(results)}, results)
+
+
+def _ratio(results: list[NoNewsResult]) -> float:
     small, large = results
-    path = folder / f"no-news-{datetime.now(UTC).date()}-cpu{os.cpu_count()}.json"
-    facts = {"ratio": round(large.seconds / small.seconds, 2), "results": [asdict(result) for result in results]}
-    path.write_text(json.dumps(machine() | facts, indent=2) + "\n")
-    return path
+    return round(large.seconds / small.seconds, 2)
