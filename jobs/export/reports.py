@@ -1,4 +1,4 @@
-"""`fahr export --dicom-sr`: current scores of DICOM photographs as structured reports, one file a photo."""
+"""`fahr export --dicom-sr`: current scores of DICOM photographs as structured reports, one a photo, as files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import shutil
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
@@ -40,8 +41,17 @@ _SCORED = text("""
         = (score.content_sha256, score.model_id, score.preprocessing_id)
     WHERE score.is_current_model AND photo.sop_class_uid IS NOT NULL AND photo.bytes_purged_on IS NULL
         AND (score.face_age_years IS NOT NULL OR score.face_survival_log_risk IS NOT NULL)
+        AND (CAST(:source AS text) IS NULL OR photo.source = :source)
     ORDER BY photo.landing_run_id, photo.photo_id
 """)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report as a DICOM file."""
+
+    sop_uid: str
+    content: bytes = field(repr=False)
 
 
 def export_reports(*, settings: Settings, engine: Engine, folder: Path) -> dict[str, int]:
@@ -69,10 +79,10 @@ def export_reports(*, settings: Settings, engine: Engine, folder: Path) -> dict[
     unfinished.mkdir(mode=0o700, parents=True)
     counts = {"reports": 0, "refused": 0}
     try:
-        with engine.connect() as connection:
-            scored = connection.execute(_SCORED).all()
-        for row, content in _with_bytes(settings.landing, scored):
-            counts["reports" if _write(unfinished, row, content) else "refused"] += 1
+        for report in made_reports(settings=settings, engine=engine):
+            counts["refused" if report is None else "reports"] += 1
+            if report is not None:
+                (unfinished / f"{report.sop_uid}.dcm").write_bytes(report.content)
         with engine.begin() as connection:
             audit.record(connection, action="role_use", subject="export of structured reports")
             audit.record(connection, action="export_dicom_sr", counts=counts)
@@ -83,6 +93,20 @@ def export_reports(*, settings: Settings, engine: Engine, folder: Path) -> dict[
         shutil.rmtree(unfinished, ignore_errors=True)
     log.info("structured reports: %s", counts)
     return counts
+
+
+def made_reports(*, settings: Settings, engine: Engine, source: str | None = None) -> Iterator[Report | None]:
+    """The report of each DICOM photo that the current model scored and whose bytes are landed; None: it can have none.
+
+    Args:
+        settings: where photos are landed.
+        engine: warehouse, as fahr_loader.
+        source: photos of this source alone.
+    """
+    with engine.connect() as connection:
+        scored = connection.execute(_SCORED, {"source": source}).all()
+    for row, content in _with_bytes(settings.landing, scored):
+        yield _report(row, content)
 
 
 def _with_bytes(landing: Path, scored: Sequence[Row]) -> Iterator[tuple[Row, bytes]]:
@@ -101,8 +125,8 @@ def _with_bytes(landing: Path, scored: Sequence[Row]) -> Iterator[tuple[Row, byt
                 yield wanted[photo_id], content.as_py()
 
 
-def _write(folder: Path, row: Row, content: bytes) -> bool:
-    """Write the report of one photo; False where its header cannot carry one."""
+def _report(row: Row, content: bytes) -> Report | None:
+    """The report of one photo; None where its header cannot carry one."""
     scores = PhotoScores(
         face_age_years=row.face_age_years,
         face_survival_log_risk=row.face_survival_log_risk,
@@ -116,11 +140,11 @@ def _write(folder: Path, row: Row, content: bytes) -> bool:
             # Warnings of the library quote header values, which are a patient's.
             warnings.simplefilter("ignore")
             report = structured_report(_header(content), scores, code_version=code_version())
-            report.save_as(folder / f"{report.SOPInstanceUID}.dcm", enforce_file_format=True)
+            report.save_as(file := BytesIO(), enforce_file_format=True)
     except (ValueError, TypeError, AttributeError, KeyError, InvalidDicomError) as error:
         log.warning("photo %d: no report can be made (%s)", row.photo_id, type(error).__name__)
-        return False
-    return True
+        return None
+    return Report(str(report.SOPInstanceUID), file.getvalue())
 
 
 def _header(content: bytes) -> Dataset:

@@ -37,6 +37,7 @@ RETRY = Retry(
     status=4,
     other=1,
     redirect=0,
+    allowed_methods=None,
     status_forcelist=BUSY,
     backoff_factor=0.3,
     backoff_max=20,
@@ -57,13 +58,14 @@ class NothingThere(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """A complete answer of status 200 or 204."""
+    """A complete answer of a status that was asked for."""
 
     body: bytes
     content_type: Message
     """Its media type and parameters: `get_content_type()`, `get_param(name)`."""
     framed: bool
     """Whether the server said where the answer ends (a length, or chunks), so that a cut was noticed."""
+    status: int
 
 
 @dataclass(frozen=True)
@@ -120,51 +122,86 @@ class HttpPeer:
             AnswerTooLarge: more than `limit_bytes`.
             AnswerRefused: another status, or cut off every time.
         """
+        return self._asked("GET", path, query, {"Accept": accept}, None, frozenset({200, 204}), limit_bytes, take)
+
+    def post(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        content_type: str,
+        accept: str,
+        statuses: frozenset[int],
+        limit_bytes: int,
+        take: Callable[[Answer], T],
+    ) -> T:
+        """Send `body` to `path` until `take` gets something out of an answer of one of `statuses`.
+
+        As `get`, it sends again: only for what does no harm twice.
+
+        Raises:
+            As `get`.
+        """
+        headers = {"Accept": accept, "Content-Type": content_type}
+        return self._asked("POST", path, [], headers, body, statuses, limit_bytes, take)
+
+    def release(self) -> None:
+        """End the connections of this process that wait for another request."""
+        _pool_of(self).clear()
+
+    def _asked(
+        self,
+        method: str,
+        path: str,
+        query: list[tuple[str, str]],
+        headers: Mapping[str, str],
+        body: bytes | None,
+        statuses: frozenset[int],
+        limit_bytes: int,
+        take: Callable[[Answer], T],
+    ) -> T:
         url = f"{self.root.rstrip('/')}/{path}" + (f"?{urlencode(query, safe=',*')}" if query else "")
         retry = RETRY
         while True:
             response: urllib3.BaseHTTPResponse | None = None
             error: HTTPError | None = None
             try:
-                response = self._ask(url, accept)
+                response = self._ask(method, url, headers, body)
                 if response.status not in BUSY:
-                    return take(self._answer(response, limit_bytes))
+                    return take(self._answer(response, statuses, limit_bytes))
                 response.drain_conn()
             except SSLError:
                 raise SourceUnreachable("its certificate is not trusted") from None
             except HTTPError as problem:
                 error = problem
             try:
-                retry = retry.increment("GET", url, response=None if error else response, error=error)
+                retry = retry.increment(method, url, response=None if error else response, error=error)
             except HTTPError:
                 if isinstance(error, (CutOff, IncompleteRead)):
                     raise AnswerRefused("cut off every time") from None
                 raise SourceUnreachable("it does not answer, or is busy") from None
             retry.sleep(None if error else response)
 
-    def release(self) -> None:
-        """End the connections of this process that wait for another request."""
-        _pool_of(self).clear()
-
-    def _ask(self, url: str, accept: str) -> urllib3.BaseHTTPResponse:
+    def _ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> urllib3.BaseHTTPResponse:
         return _pool_of(self).request(
-            "GET",
+            method,
             url,
-            headers={**self._headers(), "Accept": accept},
+            body=body,
+            headers={**self._headers(), **headers},
             timeout=urllib3.Timeout(connect=self.timeout_seconds, read=self.timeout_seconds),
             retries=False,
             preload_content=False,
             decode_content=False,
         )
 
-    def _answer(self, response: urllib3.BaseHTTPResponse, limit_bytes: int) -> Answer:
+    def _answer(self, response: urllib3.BaseHTTPResponse, statuses: frozenset[int], limit_bytes: int) -> Answer:
         """The whole of an answer that is meant well; HTTPError where it is cut off or trickles."""
         try:
             if response.status in (401, 403, 407):
                 raise SourceUnreachable("it refuses the credentials")
             if response.status in (404, 410):
                 raise NothingThere
-            if response.status not in (200, 204):
+            if response.status not in statuses:
                 raise AnswerRefused(f"status {response.status}")
             body = self._body(response, limit_bytes)
         except BaseException:
@@ -174,7 +211,7 @@ class HttpPeer:
         media_type = Message()
         media_type["Content-Type"] = response.headers.get("Content-Type", "application/octet-stream")
         framed = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
-        return Answer(body=body, content_type=media_type, framed=framed)
+        return Answer(body=body, content_type=media_type, framed=framed, status=response.status)
 
     def _body(self, response: urllib3.BaseHTTPResponse, limit_bytes: int) -> bytes:
         ends_by = time.monotonic() + WHOLE_ANSWER_TIMES * self.timeout_seconds

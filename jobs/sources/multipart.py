@@ -1,8 +1,10 @@
-"""The one part of a multipart/related answer (RFC 2387), or an error where it did not come whole."""
+"""multipart/related (RFC 2387): the one part of an answer, or an error where it did not come whole; parts to send."""
 
 from __future__ import annotations
 
 import re
+import uuid
+from collections.abc import Sequence
 from email.message import Message
 
 from urllib3.exceptions import ProtocolError
@@ -48,3 +50,11 @@ def only_part(body: bytes, content_type: Message) -> bytes:
     if length is not None and int(length[1]) != len(content):
         raise CutOff("a part of another length than it says")
     return content
+
+
+def joined_parts(parts: Sequence[bytes], media_type: str) -> tuple[bytes, str]:
+    """Parts of one media type as a body, and the Content-Type that goes with it."""
+    boundary = uuid.uuid4().hex
+    head = f"--{boundary}\r\nContent-Type: {media_type}\r\n\r\n".encode()
+    body = b"".join([*(head + part + b"\r\n" for part in parts), f"--{boundary}--\r\n".encode()])
+    return body, f'multipart/related; type="{media_type}"; boundary={boundary}'

@@ -17,6 +17,7 @@ from jobs.demo.population import admit_patients
 from jobs.demo.sessions import DICOM_FOLDER, plan_photos, plan_sessions
 from jobs.errors import UsageError
 from jobs.export.reports import export_reports
+from tests.export.scored import score_photos
 from tests.jobs.landed import land, photo
 
 REPORTED, SHARED, UNSCORED, BROKEN = 1, 2, 3, 4
@@ -43,32 +44,7 @@ def scored(settings, engine: Engine, taken) -> Engine:
         photo(UNSCORED, content=content + b"\0\0", **facts),
         photo(BROKEN, content=b"no DICOM at all", **facts),
     ]
-    run_id = land(settings, engine, landed)
-    with engine.begin() as connection:
-        connection.execute(
-            text("""
-                INSERT INTO fahr.model_version_v1 (
-                    model_id, preprocessing_id, weights_sha256, trained_on_synthetic, training_data, licence,
-                    intended_use, metrics, registered_on, is_current, run_id
-                ) VALUES ('new-2', 'p1', 'w', true, 'drawn', 'x', 'tests', '{}', '2026-03-01', true, :run_id)
-            """),
-            {"run_id": run_id},
-        )
-        connection.execute(
-            text("""
-                INSERT INTO fahr.validation_v1 (photo_id, content_sha256, accepted, failed_rules, decided_on, run_id)
-                SELECT photo_id, content_sha256, true, '{}', '2026-03-01', :run_id FROM fahr.photo_v1
-            """),
-            {"run_id": run_id},
-        )
-        connection.execute(
-            text("""
-                INSERT INTO fahr.face_score_v1
-                SELECT content_sha256, 'new-2', 'p1', 61.25, -0.5, 0.99, 300, 120, :weights, '1', '2026-03-01', :run_id
-                FROM fahr.photo_v1 WHERE photo_id <> :unscored
-            """),
-            {"run_id": run_id, "weights": "ab" * 32, "unscored": UNSCORED},
-        )
+    score_photos(engine, land(settings, engine, landed), unscored=[UNSCORED])
     return engine
 
 

@@ -22,6 +22,8 @@ class Request:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    method: str = "GET"
+    body: bytes | None = None
 
     @property
     def is_retrieval(self) -> bool:
@@ -88,7 +90,8 @@ def proxy_running(upstream_port: int, tls: ssl.SSLContext | None = None) -> Iter
             query: dict[str, str] = {}
             for name, value in parse_qsl(parts.query):
                 query[name] = f"{query[name]},{value}" if name in query else value
-            request = Request(parts.path, query, dict(self.headers))
+            body = self.rfile.read(int(self.headers["Content-Length"])) if self.command == "POST" else None
+            request = Request(parts.path, query, dict(self.headers), self.command, body)
             with proxy.lock:
                 proxy.seen.append(request)
                 proxy.at_once += 1
@@ -101,6 +104,8 @@ def proxy_running(upstream_port: int, tls: ssl.SSLContext | None = None) -> Iter
                     proxy.at_once -= 1
             with suppress(BrokenPipeError, ConnectionResetError):
                 self._send(reply)
+
+        do_POST = do_GET
 
         def _send(self, reply: Reply) -> None:
             self.send_response(reply.status)
@@ -158,7 +163,8 @@ def _ask(port: int, request: Request) -> Reply:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     headers = {name: value for name, value in request.headers.items() if name.lower() not in ("host", "connection")}
     try:
-        connection.request("GET", f"{request.path}?{urlencode(request.query)}", headers=headers)
+        query = f"?{urlencode(request.query)}" if request.query else ""
+        connection.request(request.method, request.path + query, body=request.body, headers=headers)
         answer = connection.getresponse()
         return Reply(answer.status, dict(answer.getheaders()), answer.read())
     except (OSError, http.client.HTTPException):
