@@ -13,6 +13,7 @@ from jobs.risk.effects import effects, over_time
 from jobs.risk.findings import Contrast, Diagnostic, Effect, OverTime, Subgroup
 from jobs.risk.models import ModelResult, Predicted, fit_models, predict
 from jobs.risk.subgroups import subgroups
+from model.survival.sharing import sharing
 from schemas.cohort import Cohort
 
 
@@ -51,9 +52,11 @@ def fitted_to(members: pd.DataFrame, cohort: Cohort) -> Fitted:
     """Everything the models say of complete cases."""
     declared = cohort.declared
     models = fit_models(members, cohort)
-    predictions = {
-        name: predict(members, cohort, declared.models[name], models[name]) for name in compared_models(cohort)
-    }
+    # What the folds have in common is as large as the cohort for each of them: it goes once all are predicted.
+    with sharing():
+        predictions = {
+            name: predict(members, cohort, declared.models[name], models[name]) for name in compared_models(cohort)
+        }
     curves, no_curves = adjusted(members, cohort)
     return Fitted(
         models=models,

@@ -108,6 +108,7 @@ def predict(members: pd.DataFrame, cohort: Cohort, model: DeclaredModel, result:
             cluster=columns.cluster,
             weights=columns.weights,
             times_years=brier_times(cohort),
+            near=result.cox.estimates,
             detailed=model == declared.models[declared.prediction.model],
         )
     except FitRefused as refusal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -53,7 +54,8 @@ def subgroups(members: pd.DataFrame, cohort: Cohort, result: ModelResult | None)
     # What is sent to others is no more than they need, and no copy: fits done here share what they know of the columns.
     columns = (*cohort.columns, *columns_of(cohort, cohort.declared.models[declared.model]).needed(()))
     narrow = pd.DataFrame({name: members[name] for name in dict.fromkeys(columns)}, copy=False)
-    work = partial(_of_group, narrow, cohort, tested)
+    near = result.cox.estimates if result.cox else {}
+    work = partial(_of_group, narrow, cohort, tested, near)
     by_group = mapped(work, declared.by, size=GOING_THROUGH * len(members) if tested else 0)
     found = []
     for exposure in declared.exposures:
@@ -95,7 +97,11 @@ def _of_everybody(members: pd.DataFrame, declared: Subgroups, result: ModelResul
 
 
 def _of_group(
-    members: pd.DataFrame, cohort: Cohort, tested: dict[str, tuple[Subgroup, float | None]], group: str
+    members: pd.DataFrame,
+    cohort: Cohort,
+    tested: dict[str, tuple[Subgroup, float | None]],
+    near: Mapping[str, float],
+    group: str,
 ) -> dict[str, list[Subgroup]]:
     """The rows of a group's levels, by exposure."""
     found = {}
@@ -107,7 +113,7 @@ def _of_group(
             replace(one, per=tested[one.name][1]) if one.name in tested else one
             for one in covariates_of(cohort, cohort.declared.models[everybody.model_name])
         )
-        found[exposure], without = _by_level(members, cohort, everybody, adjusted, covariates[group], without)
+        found[exposure], without = _by_level(members, cohort, everybody, adjusted, covariates[group], near, without)
     return found
 
 
@@ -117,6 +123,7 @@ def _by_level(
     everybody: Subgroup,
     covariates: tuple[Covariate, ...],
     group: Covariate,
+    near: Mapping[str, float],
     without: CoxFit | None,
 ) -> tuple[list[Subgroup], CoxFit | None]:
     """A row a level, and the model without an interaction; levels with few events are told, and not tested."""
@@ -138,7 +145,7 @@ def _by_level(
             rows[level] = replace(rows[level], status_reason="no other level to compare with")
     else:
         of_kept = {level: rows[level] for level in kept}
-        tested, without = _interaction(members, cohort, covariates, group, of_kept, without)
+        tested, without = _interaction(members, cohort, covariates, group, of_kept, near, without)
         rows |= tested
     return list(rows.values()), without
 
@@ -149,6 +156,7 @@ def _interaction(
     covariates: tuple[Covariate, ...],
     group: Covariate,
     rows: dict[str, Subgroup],
+    near: Mapping[str, float],
     without: CoxFit | None,
 ) -> tuple[dict[str, Subgroup], CoxFit | None]:
     """The rows of the levels that are tested, with hazard ratios and the test, or with why there is none; and the model
@@ -174,6 +182,7 @@ def _interaction(
             cluster=columns.cluster,
             weights=columns.weights,
             without=without,
+            near=near,
         )
     except FitRefused as reason:
         return {level: replace(row, status_reason=str(reason)) for level, row in rows.items()}, without

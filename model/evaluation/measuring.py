@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from model.errors import NotComputable
 from model.evaluation.findings import WHOLE, Finding
-from model.survival.bootstrap import Measure, Resampling, bootstrap_intervals
+from model.survival.bootstrap import Measure, Resampling, bootstrap_intervals, count_of
 
 FEWEST_PEOPLE = 10
 """A group of fewer people gets no number (ours): it would say little, and might say it of somebody."""
@@ -37,7 +37,7 @@ def measure_all(
         events: deaths among them, where survival is concerned.
         notes: what must be known to read a metric.
     """
-    persons = len(np.unique(people))
+    persons = count_of(people)
     photos = len(people) if counts_photos else None
     is_small = persons < FEWEST_PEOPLE
     intervals = {} if is_small else bootstrap_intervals(measures, people, resampling)

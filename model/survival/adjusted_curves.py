@@ -7,7 +7,7 @@ model holds all that both the level and survival depend on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -78,7 +78,7 @@ def adjusted_curves(
     if resampling.repeats:
         whose = np.arange(len(frame)) if person is None else np.unique(frame[person], return_inverse=True)[1]
         pieces = [frame.iloc[rows] for rows in resamples(whose, resampling)]
-        work = partial(_refitted, covariates, columns, covariate, levels, times)
+        work = partial(_refitted, covariates, columns, covariate, levels, times, fit.estimates)
         size = REFIT * sum(map(len, pieces))
         drawn = [curves for curves in mapped_in_chunks(work, pieces, size=size) if curves is not None]
         if len(drawn) < max(1.0, (1 - LARGEST_SHARE_WITHOUT_NUMBER) * resampling.repeats):
@@ -109,11 +109,12 @@ def _refitted(
     covariate: Covariate,
     levels: list[str],
     times: Floats,
+    near: Mapping[str, float],
     own: pd.DataFrame,
 ) -> Floats | None:
     """The curves of one resample; None where the model is refused."""
     try:
-        return _standardised(columns.fit(own, covariates), own, covariate, levels, times)
+        return _standardised(columns.fit(own, covariates, near=near), own, covariate, levels, times)
     except FitRefused:
         return None
 

@@ -150,6 +150,10 @@ def calibration_in_the_large(
     )
 
 
+UNCHANGED = {"log_risk": 1.0}
+"""The model that leaves a log-risk as it is predicted; where a recalibration starts from."""
+
+
 def calibration_slope(
     durations: Floats, events: NDArray[np.bool_], predicted_survival: Floats, *, entry: Floats | None = None
 ) -> Slope:
@@ -182,7 +186,9 @@ def slope_of(
     """
     alone = (Covariate("log_risk", log_risk, "continuous"),)
     try:
-        fit = fit_cox(frame, alone, duration=duration, event=event, entry=entry, strata=strata, quick=True)
+        fit = fit_cox(
+            frame, alone, duration=duration, event=event, entry=entry, strata=strata, near=UNCHANGED, quick=True
+        )
     except FitRefused as refusal:
         raise NotComputable(str(refusal)) from None
     found = fit.coefficients[0]
@@ -211,7 +217,7 @@ def calibration_curve(
     shape = Covariate("log_risk", "log_risk", "spline", knots=SPLINE_KNOTS)
     frame = _frame(durations, events, complementary_log_log(predicted_survival), entry)
     try:
-        fit = fit_cox(frame, (shape,), entry=None if entry is None else ENTRY, quick=True)
+        fit = fit_cox(frame, (shape,), entry=None if entry is None else ENTRY, near=UNCHANGED, quick=True)
         observed = 1 - fit.survival(frame, horizon_years)
     except FitRefused as refusal:
         raise NotComputable(str(refusal)) from None

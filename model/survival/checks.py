@@ -143,12 +143,12 @@ def check_columns(facts: Sequence[ColumnFacts], terms: tuple[Term, ...], events:
 
 
 def check_collinearity(
-    centred: np.ndarray, terms: tuple[Term, ...], events: np.ndarray, strata: np.ndarray | None
+    centred: Sequence[np.ndarray], terms: tuple[Term, ...], events: np.ndarray, strata: np.ndarray | None
 ) -> list[str]:
     """Refuse columns that determine each other (within strata), and return a warning about strata without events.
 
     Args:
-        centred: columns less their means, (terms, rows).
+        centred: columns less their means, (rows,) each.
         terms: meaning of the columns.
         events: of the rows, (rows,).
         strata: number of each row's stratum from 0 on, (rows,); None: there is one.
@@ -201,23 +201,23 @@ def check_outcome(
         raise FitRefused("no events")
 
 
-def _within(centred: np.ndarray, terms: tuple[Term, ...], strata: np.ndarray) -> np.ndarray:
+def _within(centred: Sequence[np.ndarray], terms: tuple[Term, ...], strata: np.ndarray) -> list[np.ndarray]:
     """The columns less their means in each stratum, which is all that a stratified likelihood sees of them."""
     persons = np.bincount(strata)
-    within = np.empty_like(centred)
-    for index, (column, term) in enumerate(zip(centred, terms, strict=True)):
-        within[index] = column - (np.bincount(strata, weights=column) / persons)[strata]
-        if np.abs(within[index]).max() <= SMALLEST_SINGULAR_SHARE * column.std():
+    within = []
+    for column, term in zip(centred, terms, strict=True):
+        within.append(column - (np.bincount(strata, weights=column) / persons)[strata])
+        if np.abs(within[-1]).max() <= SMALLEST_SINGULAR_SHARE * column.std():
             raise FitRefused(f"{term.name} is the same for everyone within each stratum")
     return within
 
 
-def _check_collinearity(centred: np.ndarray, terms: tuple[Term, ...]) -> None:
-    rows = centred.shape[1]
+def _check_collinearity(centred: Sequence[np.ndarray], terms: tuple[Term, ...]) -> None:
+    rows = len(centred[0])
     lengths = np.sqrt([column @ column for column in centred])
-    some = centred[:, :: max(1, rows // COLLINEARITY_SAMPLE)]
+    some = [column[:: max(1, rows // COLLINEARITY_SAMPLE)] for column in centred]
     # What some rows tell apart, all of them do: further rows add to the eigenvalues, and none exceeds the terms.
-    products = weighted_products(some, np.ones(some.shape[1])) / np.outer(lengths, lengths)
+    products = weighted_products(some, np.ones(len(some[0]))) / np.outer(lengths, lengths)
     if np.linalg.eigvalsh(products)[0] >= SMALLEST_SINGULAR_SHARE * len(terms):
         return
     # The eigenvalues of the correlations are the squared singular values of the standardised columns.

@@ -7,6 +7,7 @@ Newton's method elsewhere (`estimation`); everything that follows from it is com
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,13 +22,26 @@ from model.survival.errors import FitRefused
 from model.survival.estimation import NO_CONVERGENCE, estimate
 from model.survival.fitted_concordance import fitted_concordance
 from model.survival.partial_likelihood import EfronSums, PartialLikelihood
-from model.survival.prepared import followed, sorted_columns, standardised
+from model.survival.prepared import Prepared, followed, sorted_columns
 from model.survival.proportional_hazards import proportional_hazards
 from model.survival.residuals import dfbeta, robust_covariance
 from model.survival.risk_sets import Floats, Integers, Outcome
 from model.survival.strata import Strata
 
 TIES = "efron"
+
+
+@dataclass(frozen=True)
+class Described:
+    """Persons as a fit sees them.
+
+    Attributes:
+        centred: their columns of the design less the means of the persons of the fit, (persons, terms).
+        strata: number of their stratum among those of the fit, (persons,).
+    """
+
+    centred: Floats
+    strata: Integers
 
 
 @dataclass(frozen=True)
@@ -83,6 +97,11 @@ class CoxFit:
         risk = np.round(self.sums.risk_sets.to_data_order(self.sums.eta), 10)
         return fitted_concordance(self.outcome, risk)
 
+    @property
+    def estimates(self) -> dict[str, float]:
+        """The coefficients by name of term, as `beta`."""
+        return {one.term.name: float(beta) for one, beta in zip(self.coefficients, self.beta, strict=True)}
+
     @cached_property
     def ph_p_values(self) -> dict[str, float]:
         """P value of the test of proportional hazards, by term, as R's `cox.zph(transform = "km", terms = FALSE)`."""
@@ -106,6 +125,14 @@ class CoxFit:
     def log_risk(self, frame: pd.DataFrame) -> np.ndarray:
         """Linear predictor of each person, centred on the mean of the persons of the fit; (persons,)."""
         return (self.design.matrix(frame) - self.centre) @ self.beta
+
+    def described(self, frame: pd.DataFrame) -> Described:
+        """Persons as the fit sees them.
+
+        Raises:
+            FitRefused: somebody has a level, or is in a stratum, that nobody of the fit has.
+        """
+        return Described(self.design.matrix(frame) - self.centre, self.stratum_numbers(frame))
 
     def survival(self, frame: pd.DataFrame, horizon_years: float, *, baseline: Estimator = "breslow") -> np.ndarray:
         """Probability of each person to be free of the event at `horizon_years`; (persons,), 0 to 1.
@@ -162,6 +189,7 @@ def fit_cox(
     weights: str | None = None,
     cluster: str | None = None,
     interactions: tuple[Interaction, ...] = (),
+    near: Mapping[str, float] | None = None,
     quick: bool = False,
 ) -> CoxFit:
     """Fit a Cox model to `frame`, complete cases, one row a person (with `cluster`: or several).
@@ -174,29 +202,73 @@ def fit_cox(
         weights: case weights, > 0. Whole ones count as that many persons; others make the variance robust.
         cluster: whose rows belong together; makes the variance robust (Lin and Wei 1989).
         interactions: pairs of names of covariates, the product of whose terms enters the model too.
+        near: `estimates` of a model that is expected to come out much the same; where Newton's method starts. A term
+            that it has not starts at 0.
         quick: find the maximum by our own Newton's method whatever the size: for refits by the hundred.
 
     Raises:
         FitRefused: the data cannot support the model (`model.survival.checks`), or the likelihood has no maximum.
     """
+    prepared = prepare(
+        frame,
+        covariates,
+        duration=duration,
+        event=event,
+        entry=entry,
+        strata=strata,
+        weights=weights,
+        cluster=cluster,
+        interactions=interactions,
+    )
+    return fit_prepared(prepared, near=near, quick=quick)
+
+
+def prepare(
+    frame: pd.DataFrame,
+    covariates: tuple[Covariate, ...],
+    *,
+    duration: str = "followup_years",
+    event: str = "event",
+    entry: str | None = None,
+    strata: tuple[str, ...] = (),
+    weights: str | None = None,
+    cluster: str | None = None,
+    interactions: tuple[Interaction, ...] = (),
+) -> Prepared:
+    """Make a frame ready for `fit_prepared`.
+
+    Args, Raises: as `fit_cox`.
+    """
     if len(frame) == 0:
         raise FitRefused("no persons")
     follow_up = followed(frame, duration=duration, event=event, entry=entry, strata=strata, weights=weights)
-    outcome, risk_sets = follow_up.outcome, follow_up.risk_sets
     design = Design(frame, covariates, interactions)
-    check_events(len(risk_sets.dead), design.terms)
+    check_events(len(follow_up.risk_sets.dead), design.terms)
     columns = sorted_columns(design, frame, follow_up)
+    return Prepared(follow_up, design, columns, None if cluster is None else _clusters(frame, cluster))
+
+
+def fit_prepared(prepared: Prepared, *, near: Mapping[str, float] | None = None, quick: bool = False) -> CoxFit:
+    """Fit to what `prepare` made ready.
+
+    Args, Raises: as `fit_cox`.
+    """
+    follow_up, design, columns, clusters = prepared.follow_up, prepared.design, prepared.columns, prepared.clusters
+    outcome, risk_sets = follow_up.outcome, follow_up.risk_sets
+    check_events(len(risk_sets.dead), design.terms)
     doubts = check_columns([column.facts for column in columns], design.terms, len(risk_sets.dead))
-    matrix, centre, spread = standardised(columns)
-    doubts += check_collinearity(matrix, design.terms, risk_sets.dies, risk_sets.stratum)
+    centre = np.array([column.facts.mean for column in columns])
+    spread = np.array([column.facts.deviation for column in columns])
+    likelihood = PartialLikelihood.of_sorted([column.standardised for column in columns], risk_sets)
+    doubts += check_collinearity(likelihood.columns, design.terms, risk_sets.dies, risk_sets.stratum)
     doubts += [f"nobody has {level}" for level in design.absent_levels]
-    clusters = None if cluster is None else _clusters(frame, cluster)
     if clusters is not None:
         doubts += check_clusters(int(clusters.max()) + 1, len(design.terms))
 
-    sums = estimate(PartialLikelihood.of_sorted(matrix, risk_sets), follow_up, quick=quick)
+    start = None if near is None else spread * [near.get(term.name, 0.0) for term in design.terms]
+    sums = estimate(likelihood, follow_up, near=start, quick=quick)
     naive = _inverse(sums.information)
-    robust = cluster is not None or bool((outcome.weights % 1 != 0).any())
+    robust = clusters is not None or bool((outcome.weights % 1 != 0).any())
     covariance = robust_covariance(dfbeta(sums, naive), clusters) if robust else naive
     beta = sums.beta / spread
     with np.errstate(invalid="ignore"):
@@ -208,8 +280,8 @@ def fit_cox(
         coefficients=tuple(
             wald_coefficient(term, float(b), float(e)) for term, b, e in zip(design.terms, beta, errors, strict=True)
         ),
-        persons=len(frame) if clusters is None else int(clusters.max()) + 1,
-        rows=len(frame),
+        persons=len(outcome.durations) if clusters is None else int(clusters.max()) + 1,
+        rows=len(outcome.durations),
         events=int(outcome.events.sum()),
         log_likelihood=sums.log_likelihood,
         null_log_likelihood=follow_up.null_log_likelihood,
@@ -221,7 +293,7 @@ def fit_cox(
         covariance=covariance / units,
         naive_covariance=naive / units,
         robust=robust,
-        strata=strata,
+        strata=follow_up.strata.columns,
         baselines=baselines(sums, follow_up.strata.values, follow_up.longest),
         outcome=outcome,
         sums=sums,

@@ -6,18 +6,25 @@ Each person belongs to one fold by a hash of the person id, so a person keeps th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from model.survival.cox import fit_cox
+from model.survival.cox import CoxFit, Described, fit_prepared
 from model.survival.design import Covariate
 from model.survival.errors import FitRefused
+from model.survival.fit_columns import FitColumns
+from model.survival.leaving_out import learns_of_rows, those_left_out, without
 from model.survival.predicted_survival import SurvivalPredictor
-from model.survival.sharing import remembered
+from model.survival.prepared import Prepared
+from model.survival.risk_sets import Floats, Integers
+from model.survival.sharing import FEWEST_ROWS, remembered
 
 
 def fold_of(person_id: int, folds: int) -> int:
@@ -42,6 +49,7 @@ def cross_fitted_risk(
     weights: str | None = None,
     times_years: tuple[float, ...] = (),
     others_of: Callable[[int], pd.DataFrame] | None = None,
+    near: Mapping[str, float] | None = None,
     detailed: bool = True,
 ) -> pd.DataFrame:
     """Predict each person from the model refitted without the person's fold.
@@ -56,6 +64,7 @@ def cross_fitted_risk(
         times_years: when to predict survival besides, without an interval.
         detailed: with standard errors, intervals, percentiles and quartiles; without, what measures need alone.
         others_of: whom a fold's people are predicted from, by number of the fold; None: the others in `frame`.
+        near: `estimates` of the model of everybody, from which those of the refits are not far.
 
     Returns:
         One row a person in the order of `frame`: person_id, fold, log_risk (centred on the persons of its fit),
@@ -66,34 +75,36 @@ def cross_fitted_risk(
         FitRefused: one of the refits was refused, or followed nobody as long as a horizon.
     """
     person_fold = folds_of(frame["person_id"].to_numpy(), folds)
-    names = [survival_column(horizon) for horizon in horizons_years]
+    columns = FitColumns(entry=entry, strata=strata, cluster=cluster, weights=weights, quick=True)
+    refits = _Refits(frame, covariates, columns, person_fold, others_of, near)
     between = [time for time in times_years if time not in horizons_years]
-    ends = ("", "_lower", "_upper") if detailed else ("",)
-    columns = ["log_risk", *(["log_risk_standard_error"] if detailed else [])]
-    columns += [f"{name}{end}" for name in names for end in ends] + list(map(survival_column, between))
-    found = {name: np.full(len(frame), np.nan) for name in columns}
+    intervals, points = (horizons_years, between) if detailed else ((), [*horizons_years, *between])
+    found: dict[str, Floats] = {}
+
+    def note(name: str, rows: Integers, values: Floats) -> None:
+        found.setdefault(name, np.full(len(frame), np.nan))[rows] = values
+
     for fold in np.unique(person_fold):
-        rows, people, rest = _split(frame, person_fold, int(fold))
-        others = rest if others_of is None else others_of(int(fold))
         try:
-            fit = fit_cox(others, covariates, entry=entry, strata=strata, cluster=cluster, weights=weights, quick=True)
-            log_risk, numbers = fit.log_risk(people), fit.stratum_numbers(people)
-            found["log_risk"][rows] = log_risk
-            for time in between if detailed else [*horizons_years, *between]:
-                found[survival_column(time)][rows] = fit.survival_of(log_risk, numbers, time)
+            fit, rows, people = refits.without(int(fold))
+            log_risk = people.centred @ fit.beta
+            note("log_risk", rows, log_risk)
             if detailed:
                 predictor = SurvivalPredictor(fit)
-                found["log_risk_standard_error"][rows] = predictor.log_risk_error(people)
-                for name, horizon in zip(names, horizons_years, strict=True):
-                    interval = predictor.at(people, horizon)
-                    found[name][rows] = interval.survival
-                    found[f"{name}_lower"][rows], found[f"{name}_upper"][rows] = interval.lower, interval.upper
+                note("log_risk_standard_error", rows, predictor.log_risk_error(people))
+            for horizon in intervals:
+                interval, name = predictor.at(people, horizon), survival_column(horizon)
+                note(name, rows, interval.survival)
+                note(f"{name}_lower", rows, interval.lower)
+                note(f"{name}_upper", rows, interval.upper)
+            for time in points:
+                note(survival_column(time), rows, fit.survival_of(log_risk, people.strata, time))
         except FitRefused as refusal:
             raise FitRefused(f"without fold {fold}: {refusal}") from None
-    predicted = pd.DataFrame(
-        {"person_id": frame["person_id"].to_numpy(), "fold": person_fold, **found}, index=frame.index, copy=False
-    )
-    return ranked(predicted) if detailed else predicted
+    if detailed:
+        found |= ranks_of(found["log_risk"])
+    predicted = {"person_id": frame["person_id"].to_numpy(), "fold": person_fold, **found}
+    return pd.DataFrame(predicted, index=frame.index, copy=False)
 
 
 def folds_of(person_ids: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
@@ -105,23 +116,46 @@ def folds_of(person_ids: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
     return remembered(("folds", folds), (person_ids,), hashed)
 
 
-def _split(
-    frame: pd.DataFrame, person_fold: NDArray[np.int64], fold: int
-) -> tuple[NDArray[np.int64], pd.DataFrame, pd.DataFrame]:
-    """Row numbers of a fold's people, their rows, and those of the others."""
+@dataclass(frozen=True)
+class _Refits:
+    """The model of each fold's others, as `cross_fitted_risk` takes its arguments."""
 
-    def taken() -> tuple[NDArray[np.int64], pd.DataFrame, pd.DataFrame]:
-        left_out = person_fold == fold
-        return np.flatnonzero(left_out), frame[left_out], frame[~left_out]
+    frame: pd.DataFrame
+    covariates: tuple[Covariate, ...]
+    columns: FitColumns
+    person_fold: Integers
+    others_of: Callable[[int], pd.DataFrame] | None
+    near: Mapping[str, float] | None
 
-    # The same people may come with further columns: it is all of them that must be the same.
-    columns = tuple(frame[name].to_numpy() for name in frame.columns)
-    return remembered(("fold", fold), (person_fold, *columns), taken)
+    def without(self, fold: int) -> tuple[CoxFit, Integers, Described]:
+        """The fit of the others, and the fold's people: their rows, and how the fit sees them."""
+        left_out = remembered(("fold", fold), (self.person_fold,), lambda: self.person_fold == fold)
+        if self._whole is not None:
+            try:
+                fit = fit_prepared(without(self._whole, left_out), near=self.near, quick=True)
+                return fit, *those_left_out(self._whole, left_out, fit)
+            except FitRefused:
+                # The others may lack a level that the whole has: a design of their own says what that means.
+                pass
+        others = self.frame[~left_out] if self.others_of is None else self.others_of(fold)
+        fit = self.columns.fit(others, self.covariates, near=self.near)
+        return fit, np.flatnonzero(left_out), fit.described(self.frame[left_out])
+
+    @cached_property
+    def _whole(self) -> Prepared | None:
+        """Everybody made ready, where that serves all folds and is worth it."""
+        if self.others_of is not None or len(self.frame) < FEWEST_ROWS:
+            return None
+        try:
+            whole = self.columns.prepare(self.frame, self.covariates)
+        except FitRefused:
+            return None
+        return None if learns_of_rows(whole.design) else whole
 
 
-def ranked(predicted: pd.DataFrame) -> pd.DataFrame:
-    """The same predictions with percentile and quartile of their log-risk."""
-    ranks = stats.rankdata(predicted["log_risk"], method="max")
+def ranks_of(log_risk: Floats) -> dict[str, NDArray[Any]]:
+    """Percentile (0 to 100) and quartile (1 to 4) of each log-risk, (persons,) each."""
+    ranks = stats.rankdata(log_risk, method="max")
     persons = max(len(ranks), 1)
     quartile = np.clip(np.ceil(4 * ranks / persons), 1, 4).astype(int)
-    return predicted.assign(percentile=100.0 * ranks / persons, quartile=quartile)
+    return {"percentile": 100.0 * ranks / persons, "quartile": quartile}

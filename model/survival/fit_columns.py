@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from model.survival.cox import CoxFit, fit_cox
+from model.survival.cox import CoxFit, fit_prepared, prepare
 from model.survival.design import Covariate, Interaction
+from model.survival.prepared import Prepared
 from model.survival.sharing import remembered
 
 
@@ -40,13 +42,23 @@ class FitColumns:
         asked = ("fit", covariates, replace(self, quick=True))
         return remembered(asked, columns, lambda: self.fit(frame, covariates))
 
-    def fit(self, frame: pd.DataFrame, covariates: tuple[Covariate, ...]) -> CoxFit:
-        """Fit to `frame`.
+    def fit(
+        self, frame: pd.DataFrame, covariates: tuple[Covariate, ...], *, near: Mapping[str, float] | None = None
+    ) -> CoxFit:
+        """Fit to `frame`; `near` as `fit_cox` takes it.
 
         Raises:
             FitRefused: as `fit_cox`.
         """
-        return fit_cox(
+        return fit_prepared(self.prepare(frame, covariates), near=near, quick=self.quick)
+
+    def prepare(self, frame: pd.DataFrame, covariates: tuple[Covariate, ...]) -> Prepared:
+        """Make `frame` ready for a fit.
+
+        Raises:
+            FitRefused: as `fit_cox`.
+        """
+        return prepare(
             frame,
             covariates,
             duration=self.duration,
@@ -56,7 +68,6 @@ class FitColumns:
             cluster=self.cluster,
             weights=self.weights,
             interactions=self.interactions,
-            quick=self.quick,
         )
 
 

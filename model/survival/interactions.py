@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -63,6 +64,7 @@ def interaction(
     weights: str | None = None,
     cluster: str | None = None,
     without: CoxFit | None = None,
+    near: Mapping[str, float] | None = None,
 ) -> InteractionTest:
     """Fit a model with and without the product of an exposure and a group.
 
@@ -74,6 +76,7 @@ def interaction(
             name, its main effect is added.
         duration, event, entry, strata, weights, cluster: as for `fit_cox`.
         without: the model without the product, where another exposure's test has fitted it.
+        near: `estimates` of the model without group and product, if it is known.
 
     Raises:
         FitRefused: the group has no levels, is the exposure itself, or one of the two models was refused, for example
@@ -89,8 +92,8 @@ def interaction(
     both = (*others, group)
 
     columns = FitColumns(duration, event, entry, strata, cluster, weights)
-    without = columns.fit(frame, both) if without is None else without
-    fit = replace(columns, interactions=((exposure, group.name),)).fit(frame, both)
+    without = columns.fit(frame, both, near=near) if without is None else without
+    fit = replace(columns, interactions=((exposure, group.name),)).fit(frame, both, near=without.estimates)
     products = tuple(c.term.name for c in fit.coefficients if c.term.covariate == f"{exposure}:{group.name}")
     return InteractionTest(
         effects=_effects(frame, fit, exposure, group, event),

@@ -111,17 +111,17 @@ def _same_rows(one: Outcome, other: Outcome) -> bool:
 
 def _check_nested(smaller: CoxFit, larger: CoxFit) -> None:
     """The same rows are sorted the same way, so the standardised columns of both can be compared as they are."""
-    outer = larger.sums.columns
+    outer = larger.sums.likelihood.columns
     # Most columns of the smaller model stand in the larger one as they are.
-    others = [column for column in smaller.sums.columns if not any(_equal(column, known) for known in outer)]
-    if others and not _spans(outer.T, np.stack(others, axis=1)):
+    others = [column for column in smaller.sums.likelihood.columns if not any(_equal(column, known) for known in outer)]
+    if others and not _spans(np.stack(outer, axis=1), np.stack(others, axis=1)):
         raise FitRefused("the models are not nested: the larger one lacks a term of the smaller")
     if len(smaller.beta) >= len(larger.beta):
         raise FitRefused("the models are the same: the larger one has no further term")
 
 
 def _equal(one: Floats, other: Floats) -> bool:
-    return bool((one[:FIRST] == other[:FIRST]).all()) and np.array_equal(one, other)
+    return one is other or (bool((one[:FIRST] == other[:FIRST]).all()) and np.array_equal(one, other))
 
 
 def _spans(outer: Floats, inner: Floats) -> bool:

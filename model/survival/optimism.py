@@ -6,7 +6,7 @@ on them and on the persons they were drawn from; by how much it does better on i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -80,7 +80,7 @@ def optimism(
     """
     fit = replace(columns, quick=True).fit_once(frame, covariates)
     numbers = range(resampling.repeats)
-    drawn = draws(frame, covariates, numbers, columns=columns, person=person, resampling=resampling)
+    drawn = draws(frame, covariates, numbers, columns=columns, person=person, resampling=resampling, near=fit.estimates)
     persons = len(frame) if person is None else frame[person].nunique()
     return summary_of(_concordance(fit, frame, columns), drawn, persons=persons, resampling=resampling)
 
@@ -93,10 +93,11 @@ def draws(
     columns: FitColumns = FOLLOW_UP,
     person: str | None = None,
     resampling: Resampling = RESAMPLING,
+    near: Mapping[str, float] | None = None,
 ) -> list[Draw]:
     """The draws of these numbers; each depends on its number and the seed alone, so they can be made anywhere.
 
-    Args: as `optimism`.
+    Args: as `optimism`; near: `estimates` of the model itself, where refits start.
 
     Returns:
         A draw for each number whose refit was not refused.
@@ -112,18 +113,21 @@ def draws(
         own = chosen[rng.integers(size, size=size)]
         pieces.append((frame.iloc[people.rows_of(chosen)], frame.iloc[people.rows_of(own)]))
     drawn = mapped_in_chunks(
-        partial(_draw, covariates, replace(columns, quick=True)), pieces, size=REFIT * size * len(pieces)
+        partial(_draw, covariates, replace(columns, quick=True), near), pieces, size=REFIT * size * len(pieces)
     )
     return [draw for draw in drawn if draw is not None]
 
 
 def _draw(
-    covariates: tuple[Covariate, ...], columns: FitColumns, people: tuple[pd.DataFrame, pd.DataFrame]
+    covariates: tuple[Covariate, ...],
+    columns: FitColumns,
+    near: Mapping[str, float] | None,
+    people: tuple[pd.DataFrame, pd.DataFrame],
 ) -> Draw | None:
     """From the persons drawn from and those drawn; None where the model is refused."""
     originals, own = people
     try:
-        fit = columns.fit(own, covariates)
+        fit = columns.fit(own, covariates, near=near)
         outside = originals.assign(**{_LOG_RISK: fit.log_risk(originals)})
         return Draw(
             c_own=_concordance(fit, own, columns),

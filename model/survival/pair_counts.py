@@ -1,10 +1,8 @@
 """Pairs of a death and somebody who outlived it: how many there are at each time of death, by which risk was higher.
 
-All are counted exactly, in O(n log times). Everybody gets a number for the end of follow-up, in which deaths come
-before censorings of the same time: who has a larger number than a death outlived it. In ascending order of risk, those
-before a death with a larger number are the pairs in which the higher risk died first. They are counted bit by bit of
-the number, the highest first, as a wavelet matrix would be built (Claude and Navarro 2012): within a group of equal
-higher bits, every 1 that stands before a 0 is such a pair.
+All are counted exactly. Everybody gets a number for the end of follow-up, in which deaths come before censorings of the
+same time: who has a larger number than a death outlived it. In ascending order of risk, those before a death with a
+larger number are the pairs in which the higher risk died first.
 """
 
 from __future__ import annotations
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.survival.censoring import CensoringDistribution, Floats
+from model.survival.larger_before import larger_before
 
 Integers = NDArray[np.int64]
 
@@ -100,7 +99,7 @@ def pair_counts(timeline: Timeline, risk: Floats) -> PairCounts:
         tied = _larger_in_group(together // size, ends, size)
     return PairCounts(
         comparable=timeline.deaths * timeline.outlived,
-        lower=_larger_before(ends, size)[0::2],
+        lower=larger_before(ends, size)[0::2],
         tied=tied[0::2],
     )
 
@@ -116,26 +115,3 @@ def _larger_in_group(group: Integers, ends: Integers, size: int) -> Integers:
     persons = np.diff(runs, prepend=-1)
     larger = groups[np.searchsorted(groups, runs)] - runs
     return np.bincount(ends[runs], weights=persons * larger, minlength=size).astype(np.int64)
-
-
-def _larger_before(ends: Integers, size: int) -> Integers:
-    """Of each end: over the persons who have it, how many before them have a larger one; (size,)."""
-    bits = (size - 1).bit_length()
-    ends = ends.astype(np.uint16 if bits <= 16 else np.uint32)
-    having = np.bincount(ends, minlength=size)
-    number = np.arange(size)
-    group_start = np.zeros(size, dtype=np.int64)
-    found = np.zeros(size)
-    for bit in reversed(range(bits)):
-        is_one = (ends >> bit & 1).astype(bool)
-        ones_before = np.zeros(len(ends) + 1, dtype=np.int64)
-        np.cumsum(is_one, out=ones_before[1:])
-        zeros = ~is_one
-        of_zeros = ends[zeros]
-        found += np.bincount(of_zeros, weights=ones_before[1:][zeros], minlength=size)
-        ones_at_start = ones_before[group_start]
-        has_one = (number >> bit & 1).astype(bool)
-        found -= np.where(has_one, 0, having * ones_at_start)
-        group_start = np.where(has_one, len(of_zeros) + ones_at_start, group_start - ones_at_start)
-        ends = np.concatenate([of_zeros, ends[is_one]])
-    return found.astype(np.int64)

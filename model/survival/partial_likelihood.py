@@ -11,19 +11,22 @@ the cost is O(rows x terms) for the score and one matrix product, O(rows x terms
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
 
-from model.survival.risk_sets import Floats, RiskSets
-
-BLOCK = 4096
-"""Rows of a matrix product taken at a time."""
+from model.survival.risk_sets import BLOCK, Floats, Integers, RiskSets
 
 
 class PartialLikelihood:
-    """The partial likelihood of a data set, as a function of the coefficients."""
+    """The partial likelihood of a data set, as a function of the coefficients.
+
+    Attributes:
+        columns: of the design, one a term, (sorted rows,) each. They are read some rows at a time, and never put into
+            one matrix: models share columns, and a million rows of twenty terms fill a cache many times over.
+        risk_sets: of the same rows.
+    """
 
     def __init__(self, columns: Floats, risk_sets: RiskSets) -> None:
         """Take the design's columns.
@@ -32,21 +35,39 @@ class PartialLikelihood:
             columns: (terms, rows), in the order of the data; best standardised, for the rounding's sake.
             risk_sets: of the same rows.
         """
-        self.columns = np.take(columns, risk_sets.order, axis=1)
+        self.columns: tuple[Floats, ...] = tuple(np.take(columns, risk_sets.order, axis=1))
         self.risk_sets = risk_sets
 
     @classmethod
-    def of_sorted(cls, columns: Floats, risk_sets: RiskSets) -> PartialLikelihood:
-        """Of columns that are in the order of the risk sets already, (terms, sorted rows)."""
+    def of_sorted(cls, columns: Sequence[Floats], risk_sets: RiskSets) -> PartialLikelihood:
+        """Of columns that are in the order of the risk sets already, (sorted rows,) each."""
         likelihood = cls.__new__(cls)
-        likelihood.columns, likelihood.risk_sets = columns, risk_sets
+        likelihood.columns, likelihood.risk_sets = tuple(columns), risk_sets
         return likelihood
 
     @cached_property
     def of_deaths(self) -> Floats:
         """Weighted sum of the columns over all deaths, (terms,)."""
-        total: Floats = self.columns @ (self.risk_sets.weights * self.risk_sets.dies)
-        return total
+        return self.total(self.risk_sets.weights * self.risk_sets.dies)
+
+    def rows(self, some: slice) -> Floats:
+        """The columns of some sorted rows, (terms, so many rows)."""
+        return stacked([column[some] for column in self.columns])
+
+    def taken(self, rows: Integers) -> Floats:
+        """The columns of rows by number, (terms, so many rows)."""
+        return stacked([np.take(column, rows) for column in self.columns])
+
+    def total(self, weights: Floats) -> Floats:
+        """Sum of the columns over the rows, each times a weight, (terms,)."""
+        return np.array([column @ weights for column in self.columns])
+
+    def predictor(self, beta: Floats) -> Floats:
+        """Linear predictor of each row, (sorted rows,)."""
+        eta = np.zeros(len(self.risk_sets.order))
+        for some in blocks_of(len(eta)) if self.columns else ():
+            np.matmul(beta, self.rows(some), out=eta[some])
+        return eta
 
     def at(self, beta: Floats) -> EfronSums:
         """Everything at the coefficients `beta`, (terms,)."""
@@ -57,6 +78,7 @@ class EfronSums:
     """The partial likelihood and its derivatives at some coefficients.
 
     Attributes:
+        likelihood: whose columns and risk sets these are.
         beta: the coefficients, (terms,).
         eta: their linear predictor, (sorted rows,).
         log_likelihood: partial log-likelihood; -inf where the predictor is beyond what a double can hold.
@@ -73,9 +95,9 @@ class EfronSums:
             likelihood: whose columns and risk sets these are.
             beta: (terms,).
         """
-        columns, risk_sets = likelihood.columns, likelihood.risk_sets
-        self.columns, self.risk_sets, self.beta, self._likelihood = columns, risk_sets, beta, likelihood
-        self.eta = eta = beta @ columns
+        risk_sets = likelihood.risk_sets
+        self.likelihood, self.risk_sets, self.beta = likelihood, risk_sets, beta
+        self.eta = eta = likelihood.predictor(beta)
         # Within a stratum the likelihood does not change when all predictors move: the largest becomes 0.
         considered = np.where(risk_sets.ever_at_risk, eta, -np.inf)
         shift = np.maximum.reduceat(considered, risk_sets.row_starts)
@@ -107,11 +129,10 @@ class EfronSums:
     def score(self) -> Floats:
         """Gradient of the log-likelihood, (terms,)."""
         if not self.risk_sets.is_grouped:
-            gradient: Floats = self.columns @ (self.risk_sets.weights * self.risk_sets.dies - self.theta * self.hazard)
-            return gradient
+            return self.likelihood.total(self.risk_sets.weights * self.risk_sets.dies - self.theta * self.hazard)
         own, of_deaths = self._products
         exposed = self.risk_sets.sum_up_to_moments(self.increments)
-        return np.asarray(self._likelihood.of_deaths - exposed @ own[:, 0, 1:] + self._left @ of_deaths[:, 0, 1:])
+        return np.asarray(self.likelihood.of_deaths - exposed @ own[:, 0, 1:] + self._left @ of_deaths[:, 0, 1:])
 
     @cached_property
     def information(self) -> Floats:
@@ -132,7 +153,7 @@ class EfronSums:
             second = second[1:, 1:]
         else:
             hazard = self.hazard if isinstance(moment_weights, float) else self._hazard(moment_weights)
-            second = weighted_products(self.columns, self.theta * hazard)
+            second = weighted_products(self.likelihood.columns, self.theta * hazard)
         second -= weighted_products(self.means, risk_sets.weighted_deaths * moment_weights)
         if len(tied):
             crossed = (self.means[:, tied] * (self._left * moment_weights)[tied]) @ self._excess.T
@@ -156,7 +177,7 @@ class EfronSums:
         risk_sets = self.risk_sets
         rows = risk_sets.dead[deaths]
         mean = np.take(self.mean_of_slots, risk_sets.moment_of_death[deaths], axis=1)
-        residuals: Floats = np.take(self.columns, rows, axis=1) - mean
+        residuals: Floats = self.likelihood.taken(rows) - mean
         return residuals
 
     def schoenfeld_sum(self, moment_weights: Floats) -> Floats:
@@ -168,7 +189,8 @@ class EfronSums:
         risk_sets = self.risk_sets
         of_rows = np.zeros(len(risk_sets.order))
         of_rows[risk_sets.dead] = risk_sets.weights[risk_sets.dead] * moment_weights[risk_sets.moment_of_death]
-        total: Floats = self.columns @ of_rows - self.mean_of_slots @ (moment_weights * risk_sets.weighted_deaths)
+        total = self.likelihood.total(of_rows)
+        total -= self.mean_of_slots @ (moment_weights * risk_sets.weighted_deaths)
         return total
 
     def score_residuals(self) -> Floats:
@@ -176,7 +198,7 @@ class EfronSums:
 
         Under ties a death gives 1/d of its event to each slot, and is at risk in slot l for a share 1 - l/d.
         """
-        residuals = np.empty_like(self.columns)
+        residuals = np.empty((len(self.beta), len(self.theta)))
         for rows, of_rows in self.score_residual_blocks():
             residuals[:, rows] = of_rows
         return residuals
@@ -189,13 +211,12 @@ class EfronSums:
         # What a death is not exposed to at its own moment, and its Schoenfeld residual: both are its moment's.
         left = self._minus_excess(self.means * self._left, self._left_twice)
         mean, hazard = self.mean_of_slots, self.hazard
-        for start in range(0, len(hazard), BLOCK):
-            rows = slice(start, start + BLOCK)
-            columns = self.columns[:, rows]
+        for rows in blocks_of(len(hazard)):
+            columns = self.likelihood.rows(rows)
             residuals = risk_sets.while_at_risk(drifting, rows)
-            first, last = np.searchsorted(risk_sets.dead, [start, start + BLOCK])
+            first, last = np.searchsorted(risk_sets.dead, [rows.start, rows.stop])
             moments = risk_sets.moment_of_death[first:last]
-            dead = risk_sets.dead[first:last] - start
+            dead = risk_sets.dead[first:last] - rows.start
             if len(risk_sets.tied_moments):
                 residuals[:, dead] -= left[:, moments]
             residuals -= columns * hazard[rows]
@@ -213,13 +234,15 @@ class EfronSums:
         (moments, terms + 1, terms + 1) each. A row is read once for all that its moment needs of it; the first row of
         such a matrix holds the sums of theta and of theta x.
         """
-        risk_sets, theta, terms = self.risk_sets, self.theta, len(self.columns)
+        risk_sets, terms = self.risk_sets, len(self.beta)
         of_deaths = np.empty((len(risk_sets.times), terms + 1, terms + 1))
         own = np.empty_like(of_deaths)
-        segments = np.stack([risk_sets.segment_starts, risk_sets.deaths, risk_sets.segment_ends], axis=1).tolist()
-        for moment, (start, deaths, end) in enumerate(segments):
-            _products_of(self.columns, theta, start, start + deaths, out=of_deaths[moment])
-            _products_of(self.columns, theta, start + deaths, end, out=own[moment])
+        for rows, segments in risk_sets.moments_by_block:
+            block = stacked([np.ones(rows.stop - rows.start), *(column[rows] for column in self.likelihood.columns)])
+            weighted = block * self.theta[rows]
+            for moment, start, alive, end in segments:
+                np.matmul(weighted[:, start:alive], block[:, start:alive].T, out=of_deaths[moment])
+                np.matmul(weighted[:, alive:end], block[:, alive:end].T, out=own[moment])
         own += of_deaths
         return own, of_deaths
 
@@ -228,7 +251,8 @@ class EfronSums:
         """mu: mean of the columns over each risk set, weighted by theta, (terms, moments)."""
         if self.risk_sets.is_grouped:
             return np.asarray(self.risk_sets.sum_from_moments(self._products[0][:, 0, 1:]).T / self.at_risk)
-        return self.risk_sets.sum_at_risk(self.columns * self.theta) / self.at_risk
+        summed = stacked([self.risk_sets.sum_at_risk(column * self.theta) for column in self.likelihood.columns])
+        return summed / self.at_risk
 
     @cached_property
     def _excess(self) -> Floats:
@@ -237,7 +261,7 @@ class EfronSums:
         if risk_sets.is_grouped:
             of_deaths = self._products[1][risk_sets.tied_moments, 0, 1:].T
         else:
-            of_deaths = risk_sets.sum_of_ties(self.columns, self.theta)
+            of_deaths = stacked([risk_sets.sum_of_ties(column, self.theta) for column in self.likelihood.columns])
         return of_deaths - self.means[:, risk_sets.tied_moments] * self._dying[risk_sets.tied_moments]
 
     @cached_property
@@ -268,24 +292,29 @@ class EfronSums:
         return hazard
 
 
-def _products_of(columns: Floats, theta: Floats, start: int, end: int, out: Floats) -> None:
-    """Of the rows from `start` to `end`: sums of theta, theta x and theta x x'; (terms + 1, terms + 1), symmetric."""
-    block, weight = columns[:, start:end], theta[start:end]
-    weighted = block * weight
-    np.matmul(weighted, block.T, out=out[1:, 1:])
-    out[0, 0] = weight.sum()
-    out[0, 1:] = out[1:, 0] = weighted.sum(axis=1)
+def blocks_of(rows: int) -> Iterator[slice]:
+    """So many rows, some at a time."""
+    for start in range(0, rows, BLOCK):
+        yield slice(start, min(start + BLOCK, rows))
 
 
-def weighted_products(columns: Floats, weights: Floats) -> Floats:
+def stacked(columns: Sequence[Floats]) -> Floats:
+    """Columns of the same rows as one matrix, (terms, rows)."""
+    matrix = np.empty((len(columns), len(columns[0])))
+    for row, column in zip(matrix, columns, strict=True):
+        row[:] = column
+    return matrix
+
+
+def weighted_products(columns: Sequence[Floats] | Floats, weights: Floats) -> Floats:
     """Sum over rows of weight x column x column', block by block, so that a block stays in the processor's cache.
 
     Args:
-        columns: (terms, rows).
+        columns: (rows,) each, or (terms, rows).
         weights: of any sign, (rows,).
     """
     total = np.zeros((len(columns), len(columns)))
-    for start in range(0, columns.shape[1], BLOCK):
-        block = columns[:, start : start + BLOCK]
-        total += (block * weights[start : start + BLOCK]) @ block.T
+    for some in blocks_of(len(weights)):
+        block = stacked([column[some] for column in columns])
+        total += (block * weights[some]) @ block.T
     return total

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from model.survival.censoring import Floats
-from model.survival.cross_fitting import ranked, survival_column
+from model.survival.cross_fitting import ranks_of, survival_column
 from model.survival.intervals import NORMAL_97_5
 
 CERTAIN = 1e-15
@@ -47,7 +47,7 @@ def pooled_predictions(
         if time not in horizons_years:
             column = survival_column(time)
             pooled[column] = np.exp(-np.exp(_log_hazard(_of(tables, column)).mean(axis=0)))
-    return ranked(pooled)
+    return pooled.assign(**ranks_of(pooled["log_risk"].to_numpy(float)))
 
 
 def _of(tables: Sequence[pd.DataFrame], column: str) -> Floats:

@@ -15,12 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from model.survival.cox import CoxFit
+from model.survival.cox import CoxFit, Described
 from model.survival.intervals import NORMAL_97_5
 from model.survival.risk_sets import Floats
-from model.survival.strata import Strata
 
 
 @dataclass(frozen=True)
@@ -43,27 +41,26 @@ class _Moments:
 
 
 class SurvivalPredictor:
-    """Predicts survival with intervals from a fitted model."""
+    """Predicts survival with intervals from a fitted model, of persons as it sees them (`CoxFit.described`)."""
 
     def __init__(self, fit: CoxFit) -> None:
         """Take the risk sets' means once; every prediction then costs one product."""
         self.fit = fit
-        self._strata = Strata(fit.strata, tuple(baseline.stratum for baseline in fit.baselines))
         self._moments = tuple(_moments(fit, number) for number in range(len(fit.baselines)))
 
-    def log_risk_error(self, people: pd.DataFrame) -> Floats:
+    def log_risk_error(self, people: Described) -> Floats:
         """Standard error of each person's log-risk, which is centred on the persons of the fit; (persons,)."""
-        return _root_of_form(self._centred(people), self.fit.covariance)
+        return _root_of_form(people.centred, self.fit.covariance)
 
-    def at(self, people: pd.DataFrame, horizon_years: float) -> SurvivalInterval:
+    def at(self, people: Described, horizon_years: float) -> SurvivalInterval:
         """Survival of each person at `horizon_years`, with its interval.
 
         Raises:
-            FitRefused: a person is of a stratum the fit has not, or nobody of the stratum was followed that long.
+            FitRefused: nobody of a person's stratum was followed that long.
         """
-        survival = self.fit.survival(people, horizon_years)
-        centred, numbers = self._centred(people), self._strata.numbers(people)
-        error = np.zeros(len(people))
+        centred, numbers = people.centred, people.strata
+        survival = self.fit.survival_of(centred @ self.fit.beta, numbers, horizon_years)
+        error = np.zeros(len(numbers))
         for number in np.unique(numbers):
             moments = self._moments[number]
             steps = int(np.searchsorted(moments.times, horizon_years, side="right"))
@@ -75,9 +72,6 @@ class SurvivalPredictor:
             error[numbers == number] = np.sqrt(of_baseline + _root_of_form(apart, self.fit.covariance) ** 2)
         stretch = np.exp(NORMAL_97_5 * error)
         return SurvivalInterval(survival=survival, lower=survival**stretch, upper=survival ** (1 / stretch))
-
-    def _centred(self, people: pd.DataFrame) -> Floats:
-        return self.fit.design.matrix(people) - self.fit.centre
 
 
 def _moments(fit: CoxFit, number: int) -> _Moments:

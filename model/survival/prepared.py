@@ -17,12 +17,15 @@ from numpy.typing import NDArray
 from model.survival.checks import ColumnFacts, check_outcome
 from model.survival.design import Design, Learnt, encoded, source_of
 from model.survival.partial_likelihood import PartialLikelihood
-from model.survival.risk_sets import Floats, Outcome, RiskSets
+from model.survival.risk_sets import Floats, Integers, Outcome, RiskSets
 from model.survival.sharing import remembered
 from model.survival.strata import Strata
 
-SAMPLE = 20_000
-"""Rows of the sample that a fit to very many starts from (ours)."""
+SAMPLES = (20_000, 100_000)
+"""Rows of the samples that a fit to very many starts from (ours)."""
+
+SEVERAL = 5
+"""How many times as many there must be for a sample to be worth while (ours)."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,7 @@ class Followed:
     @cached_property
     def null_log_likelihood(self) -> float:
         """Partial log-likelihood of a model that tells nobody from anybody."""
-        nothing = PartialLikelihood.of_sorted(np.zeros((0, len(self.risk_sets.order))), self.risk_sets)
-        return nothing.at(np.zeros(0)).log_likelihood
+        return PartialLikelihood.of_sorted((), self.risk_sets).at(np.zeros(0)).log_likelihood
 
     @cached_property
     def longest(self) -> Floats:
@@ -56,11 +58,14 @@ class Followed:
         return longest
 
     @cached_property
-    def sample(self) -> tuple[slice, RiskSets] | None:
-        """Some sorted rows at even distances, and their risk sets; None where rows are few, or none of those dies."""
-        step = len(self.risk_sets.order) // SAMPLE
-        if step < 5:
-            return None
+    def samples(self) -> tuple[tuple[slice, RiskSets], ...]:
+        """Some sorted rows at even distances and their risk sets, the fewest first; none where rows are few."""
+        rows = len(self.risk_sets.order)
+        found = (self._sample(rows // size) for size in SAMPLES if rows >= SEVERAL * size)
+        return tuple(sample for sample in found if sample is not None)
+
+    def _sample(self, step: int) -> tuple[slice, RiskSets] | None:
+        """One of every so many rows; None where none of them dies."""
         rows = slice(step // 2, None, step)
         outcome, order = self.outcome, self.risk_sets.order[rows]
         if not outcome.events[order].any():
@@ -68,8 +73,7 @@ class Followed:
         _, strata = np.unique(outcome.strata[order], return_inverse=True)
         entry = None if outcome.entry is None else outcome.entry[order]
         own = Outcome(outcome.durations[order], outcome.events[order], strata, outcome.weights[order], entry)
-        sets = RiskSets(own)
-        return rows, sets
+        return rows, RiskSets(own)
 
 
 def followed(
@@ -107,13 +111,37 @@ class SortedColumn:
     values: Floats
     facts: ColumnFacts
 
+    @cached_property
+    def standardised(self) -> Floats:
+        """Less its mean, over its standard deviation, (rows,): neither unit nor origin may cost digits."""
+        scaled = self.values - self.facts.mean
+        scaled /= self.facts.deviation
+        return scaled
+
     @classmethod
     def of(cls, values: Floats, risk_sets: RiskSets) -> SortedColumn:
         """Describe a sorted column."""
         return cls(values, ColumnFacts.of(values, risk_sets.dead))
 
 
-def sorted_columns(design: Design, frame: pd.DataFrame, follow_up: Followed) -> list[SortedColumn]:
+@dataclass(frozen=True)
+class Prepared:
+    """A frame made ready for a fit.
+
+    Attributes:
+        follow_up: of its rows.
+        design: learnt from it.
+        columns: of the design, one a term.
+        clusters: number of the cluster of each row of the follow-up, (rows,); None: each row is one.
+    """
+
+    follow_up: Followed
+    design: Design
+    columns: tuple[SortedColumn, ...]
+    clusters: Integers | None
+
+
+def sorted_columns(design: Design, frame: pd.DataFrame, follow_up: Followed) -> tuple[SortedColumn, ...]:
     """The columns of a design, one a term.
 
     Raises:
@@ -122,22 +150,7 @@ def sorted_columns(design: Design, frame: pd.DataFrame, follow_up: Followed) -> 
     risk_sets = follow_up.risk_sets
     main = [column for learnt in design.learnt for column in _columns_of(learnt, frame, risk_sets)]
     products = [SortedColumn.of(main[one].values * main[other].values, risk_sets) for one, other in design.products]
-    return main + products
-
-
-def standardised(columns: list[SortedColumn]) -> tuple[Floats, Floats, Floats]:
-    """The columns less their means, over their standard deviations: neither unit nor origin may cost digits.
-
-    Returns:
-        (terms, sorted rows), means (terms,), standard deviations (terms,).
-    """
-    centre = np.array([column.facts.mean for column in columns])
-    spread = np.array([column.facts.deviation for column in columns])
-    matrix = np.empty((len(columns), len(columns[0].values)))
-    for row, column in enumerate(columns):
-        np.subtract(column.values, centre[row], out=matrix[row])
-        matrix[row] /= spread[row]
-    return matrix, centre, spread
+    return (*main, *products)
 
 
 def _columns_of(learnt: Learnt, frame: pd.DataFrame, risk_sets: RiskSets) -> list[SortedColumn]:

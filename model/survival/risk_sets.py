@@ -10,6 +10,7 @@ O(rows), whatever the ties.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,11 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
+BLOCK = 4096
+"""Rows whose columns are worked on at a time: a processor's cache holds them."""
+
 FEW_MOMENTS = 8
 """With fewer moments than an eighth of the rows, summing between them first is the quicker way."""
-
 
 ROWS_A_MOMENT = 32
 """With so many rows a moment on average, products are summed moment by moment (days of follow-up of many persons)."""
@@ -184,10 +187,29 @@ class RiskSets:
         """Sum of a value over the rows that die at each moment; (rows,) to (moments,)."""
         return self.sum_of_slots(values[self.dead])
 
-    def sum_of_ties(self, columns: Floats, weights: Floats) -> Floats:
-        """Weighted sum of columns over the deaths of each tied moment; (terms, rows), (rows,) to (terms, ties)."""
-        weighted = np.take(columns, self._tied_dead, axis=1) * weights[self._tied_dead]
-        return np.add.reduceat(weighted, self._tie_starts, axis=1)
+    def sum_of_ties(self, values: Floats, weights: Floats) -> Floats:
+        """Weighted sum of a value over the deaths of each tied moment; (rows,) each to (tied moments,)."""
+        return np.add.reduceat(values[self._tied_dead] * weights[self._tied_dead], self._tie_starts)
+
+    @cached_property
+    def moments_by_block(self) -> list[tuple[slice, list[tuple[int, int, int, int]]]]:
+        """Moments whose own rows a cache holds together, in their order.
+
+        Of each block its rows, and of each moment in it: its number, and where its own rows begin, those that outlive
+        it begin, and all end, counted from the block's first row.
+        """
+        starts, ends = self.segment_starts, self.segment_ends
+        outliving = starts + self.deaths
+        blocks = []
+        first = 0
+        while first < len(starts):
+            beyond = max(first + 1, int(np.searchsorted(ends, starts[first] + BLOCK, side="right")))
+            rows = slice(int(starts[first]), int(ends[beyond - 1]))
+            numbers = range(first, beyond)
+            within = (array[first:beyond] - rows.start for array in (starts, outliving, ends))
+            blocks.append((rows, list(zip(numbers, *(places.tolist() for places in within), strict=True))))
+            first = beyond
+        return blocks
 
     def sum_of_slots(self, values: Floats) -> Floats:
         """Sum of a value over the slots (or deaths) of each moment; (slots,) to (moments,)."""

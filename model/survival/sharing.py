@@ -9,6 +9,7 @@ block nothing may change a column in place. What is shared is let go of with the
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,15 +21,16 @@ FEWEST_ROWS = 20_000
 """Less is quicker computed again; and refits to resamples, which nobody shares, must not pile up (ours)."""
 
 Found = TypeVar("Found")
-Memory = dict[Hashable, tuple[tuple[NDArray[Any], ...], Any]]
+Memory = ChainMap[Hashable, tuple[tuple[NDArray[Any], ...], Any]]
 
 _MEMORY: ContextVar[Memory | None] = ContextVar("shared between fits", default=None)
 
 
 @contextmanager
 def sharing() -> Iterator[None]:
-    """Share between the fits of the block; a block within a block shares for itself."""
-    token = _MEMORY.set({})
+    """Share between the fits of the block; a block within a block takes what is known, and lets go of its own."""
+    outer = _MEMORY.get()
+    token = _MEMORY.set(ChainMap() if outer is None else outer.new_child())
     try:
         yield
     finally:

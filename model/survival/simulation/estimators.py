@@ -45,7 +45,7 @@ def cox_models(rng: np.random.Generator) -> Iterator[Estimated]:
         "Cox, two rows a person, robust", fit_cox(worlds.photographed_twice(rng), MODEL, cluster="person", quick=True)
     )
     person = pd.DataFrame({"score": [1.0], "treated": ["no"]})
-    predicted = SurvivalPredictor(fit).at(person, worlds.HORIZON)
+    predicted = SurvivalPredictor(fit).at(fit.described(person), worlds.HORIZON)
     yield Estimated(
         "Predicted survival of a person, 1 year",
         float(worlds.survival_of(np.array([worlds.TRUTH["score"]]))[0]),

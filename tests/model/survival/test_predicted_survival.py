@@ -51,8 +51,8 @@ def stored() -> dict[str, Any]:
 @pytest.mark.parametrize("case", CASES)
 def test_survival_and_interval_are_those_of_r(case):
     frame, terms, times, options = CASES[case]
-    predictor = SurvivalPredictor(fit_cox(frame, terms, **options))
-    found = [predictor.at(frame.iloc[:3], time) for time in times]
+    fit = fit_cox(frame, terms, **options)
+    found = [SurvivalPredictor(fit).at(fit.described(frame.iloc[:3]), time) for time in times]
     for name in ("survival", "lower", "upper"):
         ours = np.column_stack([getattr(one, name) for one in found]).ravel()
         assert ours.tolist() == pytest.approx(stored()[case][name], rel=AGREEMENT)
@@ -76,7 +76,8 @@ def test_the_interval_is_as_wide_as_resampling_says():
     times = rng.exponential(3 * np.exp(-0.6 * x))
     frame = pd.DataFrame({"x": x, "followup_years": np.minimum(times, 5.0), "event": times < 5.0})
     people = pd.DataFrame({"x": [0.0, 2.0]})
-    found = SurvivalPredictor(fit_cox(frame, covariates("x"))).at(people, 2.0)
+    fit = fit_cox(frame, covariates("x"))
+    found = SurvivalPredictor(fit).at(fit.described(people), 2.0)
     told = (np.log(-np.log(found.lower)) - np.log(-np.log(found.upper))) / (2 * 1.959964)
     drawn = []
     for _ in range(200):
@@ -87,16 +88,17 @@ def test_the_interval_is_as_wide_as_resampling_says():
 
 def test_before_the_first_event_survival_is_certain_and_after_follow_up_there_is_none():
     frame = rossi()
-    predictor = SurvivalPredictor(fit_cox(frame, covariates("age")))
-    found = predictor.at(frame.iloc[:2], 0.5)
+    fit = fit_cox(frame, covariates("age"))
+    predictor = SurvivalPredictor(fit)
+    found = predictor.at(fit.described(frame.iloc[:2]), 0.5)
     assert found.survival.tolist() == found.lower.tolist() == found.upper.tolist() == [1.0, 1.0]
     with pytest.raises(FitRefused, match="nobody was followed for 60 years"):
-        predictor.at(frame, 60)
+        predictor.at(fit.described(frame), 60)
 
 
 def test_the_error_of_a_log_risk_is_that_of_its_combination():
     frame = rossi()
     fit = fit_cox(frame, covariates("age", "prio"))
-    found = SurvivalPredictor(fit).log_risk_error(frame.iloc[:5])
+    found = SurvivalPredictor(fit).log_risk_error(fit.described(frame.iloc[:5]))
     apart = frame.iloc[:5][["age", "prio"]].to_numpy() - frame[["age", "prio"]].to_numpy().mean(axis=0)
     assert found.tolist() == pytest.approx([np.sqrt(row @ fit.covariance @ row) for row in apart])

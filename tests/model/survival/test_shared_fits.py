@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,9 +13,10 @@ from model.survival.cox import fit_cox
 from model.survival.design import Design
 from model.survival.estimation import newton
 from model.survival.influence import influence, largest_influence
+from model.survival.larger_before import MANY, larger_before
 from model.survival.pair_counts import Timeline, pair_counts
 from model.survival.partial_likelihood import PartialLikelihood
-from model.survival.prepared import Followed, followed, sorted_columns, standardised
+from model.survival.prepared import Followed, followed, sorted_columns
 from model.survival.proportional_hazards import by_period, proportional_hazards, scaled_schoenfeld
 from model.survival.risk_sets import RiskSets
 from model.survival.sharing import remembered, sharing
@@ -36,10 +39,10 @@ def people(rows: int, months: int = 40, seed: int = 4) -> pd.DataFrame:
     )
 
 
-def ready(frame: pd.DataFrame) -> tuple[np.ndarray, Followed]:
+def ready(frame: pd.DataFrame) -> tuple[list[np.ndarray], Followed]:
     follow_up = followed(frame, duration="followup_years", event="event", entry=None, strata=(), weights=None)
-    matrix, _, _ = standardised(sorted_columns(Design(frame, COVARIATES), frame, follow_up))
-    return matrix, follow_up
+    columns = sorted_columns(Design(frame, COVARIATES), frame, follow_up)
+    return [column.standardised for column in columns], follow_up
 
 
 def test_sums_by_moment_are_those_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,10 +54,10 @@ def test_sums_by_moment_are_those_by_row(monkeypatch: pytest.MonkeyPatch) -> Non
     assert fit.beta == pytest.approx(by_row.beta, rel=1e-10)
     assert fit.covariance == pytest.approx(by_row.covariance, rel=1e-10)
     beta = np.array([0.3, -0.2, 0.1])
-    matrix, follow_up = ready(frame)
-    ours = PartialLikelihood.of_sorted(matrix, follow_up.risk_sets).at(beta)
+    columns, follow_up = ready(frame)
+    ours = PartialLikelihood.of_sorted(columns, follow_up.risk_sets).at(beta)
     monkeypatch.undo()
-    theirs = PartialLikelihood.of_sorted(matrix, follow_up.risk_sets).at(beta)
+    theirs = PartialLikelihood.of_sorted(columns, follow_up.risk_sets).at(beta)
     assert ours.score == pytest.approx(theirs.score, rel=1e-9, abs=1e-9)
     weights = np.linspace(-1, 2, len(follow_up.risk_sets.times))
     assert ours.weighted_information(weights) == pytest.approx(theirs.weighted_information(weights), rel=1e-9)
@@ -72,9 +75,9 @@ def test_strata_are_summed_by_moment_too(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_start_from_some_rows_ends_at_the_maximum_of_all() -> None:
-    matrix, follow_up = ready(people(110_000))
-    assert follow_up.sample is not None
-    likelihood = PartialLikelihood.of_sorted(matrix, follow_up.risk_sets)
+    columns, follow_up = ready(people(110_000))
+    assert len(follow_up.samples) == 1
+    likelihood = PartialLikelihood.of_sorted(columns, follow_up.risk_sets)
     from_sample = fit_cox(people(110_000), COVARIATES).sums
     assert from_sample.beta == pytest.approx(newton(likelihood).beta, abs=1e-9)
 
@@ -138,3 +141,15 @@ def test_pairs_are_those_one_by_one(digits: int) -> None:
         assert pairs.comparable[place] == len(deaths) * outlived.sum()
         assert pairs.lower[place] == sum((risk[outlived] < own).sum() for own in deaths)
         assert pairs.tied[place] == sum((risk[outlived] == own).sum() for own in deaths)
+
+
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 700, MANY, MANY + 1])
+def test_larger_numbers_before_are_those_a_tree_finds(count: int) -> None:
+    """Both ways of counting, against a sorted list that numbers are put into one after the other."""
+    size = min(2 * count, 900)
+    numbers = np.random.default_rng(count).integers(0, size, count)
+    expected, known = np.zeros(size, dtype=np.int64), []
+    for number in numbers.tolist():
+        expected[number] += len(known) - bisect_right(known, number)
+        insort(known, number)
+    assert larger_before(numbers, size).tolist() == expected.tolist()

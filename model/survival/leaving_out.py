@@ -1,0 +1,92 @@
+"""Some rows left out of a frame that is made ready for a fit: nothing is encoded or sorted anew.
+
+That is the same as making the others ready by themselves, as long as the design learns no cut point and no knot from
+the rows. Columns and follow-up of the others are remembered within `sharing()`: models have them in common.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.survival.cox import CoxFit, Described
+from model.survival.design import Design
+from model.survival.errors import FitRefused
+from model.survival.prepared import Followed, Prepared, SortedColumn
+from model.survival.risk_sets import Integers, Outcome
+from model.survival.sharing import remembered
+from model.survival.strata import Strata
+
+Mask = NDArray[np.bool_]
+
+
+def learns_of_rows(design: Design) -> bool:
+    """Whether the design takes cut points or knots from the rows, so that without some of them it is another one."""
+    return any(each.knots or each.covariate.kind == "quartile" for each in design.learnt)
+
+
+def without(prepared: Prepared, left_out: Mask) -> Prepared:
+    """The others; their follow-up and columns are in the order of the risk sets.
+
+    Args:
+        prepared: of all rows; its design learns nothing of rows.
+        left_out: in the order of the frame, (rows,).
+
+    Raises:
+        FitRefused: none of the others has the event.
+    """
+    order = prepared.follow_up.risk_sets.order
+    follow_up = remembered("without", (left_out, order), lambda: _followed_without(prepared.follow_up, left_out))
+    kept = np.flatnonzero(~left_out[order])
+
+    def column(whole: SortedColumn) -> SortedColumn:
+        compute = lambda: SortedColumn.of(np.take(whole.values, kept), follow_up.risk_sets)  # noqa: E731
+        return remembered("without", (left_out, whole.values), compute)
+
+    clusters = prepared.clusters
+    if clusters is not None:
+        clusters = np.unique(clusters[order[kept]], return_inverse=True)[1].astype(np.int64)
+    return Prepared(follow_up, prepared.design, tuple(map(column, prepared.columns)), clusters)
+
+
+def those_left_out(prepared: Prepared, left_out: Mask, fit: CoxFit) -> tuple[Integers, Described]:
+    """Which rows of the frame they are, and how a fit to the others sees them.
+
+    Args:
+        prepared, left_out: as `without` took them.
+        fit: to what it gave.
+
+    Raises:
+        FitRefused: no person of the fit is in somebody's stratum.
+    """
+    follow_up = prepared.follow_up
+    order = follow_up.risk_sets.order
+    places = np.flatnonzero(left_out[order])
+    centred = np.empty((len(places), len(prepared.columns)))
+    for term, column in enumerate(prepared.columns):
+        np.subtract(column.values[places], fit.centre[term], out=centred[:, term])
+    rows = order[places]
+    return rows, Described(centred, _numbers(follow_up.strata, follow_up.outcome.strata[rows], fit))
+
+
+def _followed_without(whole: Followed, left_out: Mask) -> Followed:
+    outcome, order = whole.outcome, whole.risk_sets.order
+    rows = order[~left_out[order]]
+    if not outcome.events[rows].any():
+        raise FitRefused("no events")
+    occurring, strata = np.unique(outcome.strata[rows], return_inverse=True)
+    entry = None if outcome.entry is None else outcome.entry[rows]
+    others = Outcome(outcome.durations[rows], outcome.events[rows], strata, outcome.weights[rows], entry)
+    return Followed(others, Strata(whole.strata.columns, tuple(whole.strata.values[number] for number in occurring)))
+
+
+def _numbers(strata: Strata, of_all: Integers, fit: CoxFit) -> Integers:
+    """Numbers of strata among those of all rows as numbers among those of the fit."""
+    of_fit = {baseline.stratum: number for number, baseline in enumerate(fit.baselines)}
+    number_in_fit = np.array([of_fit.get(values, -1) for values in strata.values], dtype=np.int64)
+    numbers: Integers = number_in_fit[of_all]
+    if (numbers < 0).any():
+        missing = strata.values[int(of_all[numbers < 0][0])]
+        words = ", ".join(f"{column}={value}" for column, value in zip(strata.columns, missing, strict=True))
+        raise FitRefused(f"no person of the fit is in the stratum {words}")
+    return numbers
