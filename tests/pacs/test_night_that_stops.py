@@ -12,7 +12,6 @@ from sqlalchemy import text
 from jobs.errors import PartialNight
 from jobs.nightly import run_stages
 from jobs.sources.archives import archive_sources
-from jobs.spark import LazySpark
 from model.drawing import draw_face, random_conditions, random_latents
 from tests.jobs.landed import IMPORTS_GREAT_EXPECTATIONS
 from tests.model.releases import small_release
@@ -35,7 +34,7 @@ def _face(number: int) -> bytes:
 
 @pytest.mark.fault
 def test_what_came_is_published_and_the_next_night_brings_the_rest(
-    orthanc, proxy, settings, engine, patients, tmp_path
+    orthanc, proxy, settings, engine, spark, patients, tmp_path
 ):
     for number in range(PHOTOS):
         assert orthanc.store(_face(number))
@@ -54,24 +53,23 @@ def test_what_came_is_published_and_the_next_night_brings_the_rest(
             orthanc.stop()
 
     proxy.before = stop_after_four
-    with LazySpark(settings, "night that stops", scores=True) as spark:
 
-        def night(day):
-            return run_stages(settings=settings, engine=engine, spark=spark, night=day)
+    def night(day):
+        return run_stages(settings=settings, engine=engine, spark=spark, night=day)
 
-        with pytest.raises(PartialNight) as partial:
-            night(NIGHT)
-        assert partial.value.exit_code == 14
-        first = _coverage(engine)
-        assert first["failed", "source_unreachable"] >= PHOTOS - 4
-        assert 2 <= first["scored", None] <= 4
-        assert sum(first.values()) == PHOTOS
+    with pytest.raises(PartialNight) as partial:
+        night(NIGHT)
+    assert partial.value.exit_code == 14
+    first = _coverage(engine)
+    assert first["failed", "source_unreachable"] >= PHOTOS - 4
+    assert 2 <= first["scored", None] <= 4
+    assert sum(first.values()) == PHOTOS
 
-        orthanc.start()
-        proxy.before = lambda request: None
-        counts = night(NEXT_NIGHT)
-        assert counts["pull"]["landed"] == first["failed", "source_unreachable"]
-        assert _coverage(engine) == {("scored", None): PHOTOS}
+    orthanc.start()
+    proxy.before = lambda request: None
+    counts = night(NEXT_NIGHT)
+    assert counts["pull"]["landed"] == first["failed", "source_unreachable"]
+    assert _coverage(engine) == {("scored", None): PHOTOS}
 
 
 def _coverage(engine) -> dict[tuple[str, str | None], int]:
