@@ -21,6 +21,8 @@ from model.photo_header import PhotoHeader
 PREAMBLE_BYTES, MAGIC = 128, b"DICM"
 DEFLATED_SYNTAX = "1.2.840.10008.1.2.1.99"
 FILE_META_LIMIT = 64
+MEDIA_STORAGE_SOP_INSTANCE, TRANSFER_SYNTAX = 0x0003, 0x0010
+"""Elements of the file meta information."""
 LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
 
 HEADER_ELEMENTS = {
@@ -97,8 +99,21 @@ def read_dicom_header(content: bytes) -> PhotoHeader:
 
 
 def transfer_syntax(content: bytes) -> str | None:
-    """The transfer syntax UID in the file meta information (always explicit little endian); None: none found."""
-    position = PREAMBLE_BYTES + 4
+    """The transfer syntax UID in the file meta information; None: none found."""
+    return _uid(file_meta_text(content, TRANSFER_SYNTAX))
+
+
+def file_meta_text(content: bytes, wanted: int) -> str | None:
+    """The value of an element of the file meta information (PS3.10 7.1), group 0002, always explicit little endian.
+
+    Args:
+        content: a DICOM file.
+        wanted: number of the element, whose value is text.
+
+    Returns:
+        The text without padding; None: there is none.
+    """
+    position = PREAMBLE_BYTES + len(MAGIC)
     for _ in range(FILE_META_LIMIT):
         if position + 8 > len(content):
             return None
@@ -111,8 +126,8 @@ def transfer_syntax(content: bytes) -> str | None:
                 return None
             length = struct.unpack_from("<I", content, position)[0]
             position += 4
-        if element == 0x0010:
-            return _uid(content[position : position + length].decode("ascii", "replace"))
+        if element == wanted:
+            return content[position : position + length].decode("ascii", "replace").strip(" \0")
         position += length
     return None
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import struct
 from dataclasses import dataclass
 
 from jobs.sources.archive import INSTANCE_ELEMENTS, Row
 from jobs.sources.base import PhotoUnreadable
-from model.dicom_header import FILE_META_LIMIT, LONG_VRS, PREAMBLE_BYTES, is_dicom
+from model.dicom_header import MEDIA_STORAGE_SOP_INSTANCE, file_meta_text, is_dicom
 
 VERSIONED = tuple(name for name in INSTANCE_ELEMENTS if name != "SOPInstanceUID")
-MEDIA_STORAGE_SOP_INSTANCE = 0x0003
 
 
 @dataclass(frozen=True)
@@ -67,21 +65,5 @@ def digest(facts: list[object]) -> str:
 
 
 def file_instance_uid(content: bytes) -> str | None:
-    """The instance that a DICOM file says it is, in its file meta information (PS3.10 7.1); None: it says none."""
-    if not is_dicom(content):
-        return None
-    position = PREAMBLE_BYTES + 4
-    for _ in range(FILE_META_LIMIT):
-        if position + 12 > len(content):
-            return None
-        group, element, vr, length = struct.unpack_from("<HH2sH", content, position)
-        if group != 0x0002:
-            return None
-        position += 8
-        if vr in LONG_VRS:
-            length = struct.unpack_from("<I", content, position)[0]
-            position += 4
-        if element == MEDIA_STORAGE_SOP_INSTANCE:
-            return content[position : position + length].decode("ascii", "replace").rstrip("\0 ")
-        position += length
-    return None
+    """The instance that a DICOM file says it is; None: it says none."""
+    return file_meta_text(content, MEDIA_STORAGE_SOP_INSTANCE) if is_dicom(content) else None

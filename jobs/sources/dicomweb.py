@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from jobs.sources.archive import (
@@ -17,8 +16,8 @@ from jobs.sources.archive import (
     Span,
 )
 from jobs.sources.archive_photo import Locator
-from jobs.sources.base import PhotoUnreadable, SourceUnreachable
-from jobs.sources.breaker import Breaker
+from jobs.sources.archive_reader import ArchiveReader
+from jobs.sources.base import PhotoUnreadable
 from jobs.sources.http_peer import Answer, AnswerTooLarge, HttpPeer, NothingThere
 from jobs.sources.multipart import CutOff, only_part
 from jobs.sources.span_text import dates_of, times_of
@@ -135,52 +134,23 @@ def _read_row(row: dict[str, Any], elements: Mapping[str, int]) -> Row:
     return values
 
 
-@dataclass(frozen=True)
-class DicomwebReader:
-    """Fetches instances in a worker. What cannot be had because of the server is tried again on a later night."""
+class DicomwebReader(ArchiveReader[HttpPeer]):
+    """Reads instances by WADO-RS."""
 
-    peer: HttpPeer
-    pull: str = field(default_factory=lambda: uuid.uuid4().hex)
-    """Tells this pull's failures from those of another one in the same process."""
-    knows_patient: bool = False
-
-    @property
-    def connections(self) -> int:
-        """Connections at once, all workers together."""
-        return self.peer.connections
-
-    def read(self, locator: str, limit_bytes: int) -> bytes:
-        """The instance at `locator` as a DICOM file, as it is stored.
-
-        Raises:
-            PhotoUnreadable: file_missing, file_too_large, unreadable_file, or source_unreachable.
-        """
-        breaker = Breaker.of(self.pull)
-        if breaker.is_open:
-            raise PhotoUnreadable("source_unreachable")
-        photo = Locator.from_text(locator)
+    def fetch(self, photo: Locator, limit_bytes: int) -> bytes:
+        """The instance, in one request."""
         try:
-            content = self.peer.get(
+            return self.peer.get(
                 f"studies/{photo.study_uid}/series/{photo.series_uid}/instances/{photo.sop_uid}",
                 [],
                 accept=DICOM_FILE,
                 limit_bytes=limit_bytes + OVERHEAD_BYTES,
                 take=_read_file,
             )
-        except SourceUnreachable:
-            breaker.failed()
-            raise PhotoUnreadable("source_unreachable") from None
         except NothingThere:
-            breaker.answered()
             raise PhotoUnreadable("file_missing") from None
         except AnswerTooLarge:
-            breaker.answered()
             raise PhotoUnreadable("file_too_large") from None
-        except (AnswerRefused, ValueError):
-            breaker.answered()
-            raise PhotoUnreadable("unreadable_file") from None
-        breaker.answered()
-        return photo.check(content, limit_bytes)
 
 
 def _read_file(answer: Answer) -> bytes:
@@ -188,8 +158,11 @@ def _read_file(answer: Answer) -> bytes:
 
     Raises:
         CutOff: it did not come whole.
-        AnswerRefused: nobody can know whether it did.
+        AnswerRefused: nobody can know whether it did, or it holds more than one.
     """
     if answer.content_type.get_content_maintype() != "multipart" and not answer.framed:
         raise AnswerRefused("an answer without parts and without a length")
-    return only_part(answer.body, answer.content_type)
+    try:
+        return only_part(answer.body, answer.content_type)
+    except ValueError as problem:
+        raise AnswerRefused(str(problem)) from None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
@@ -15,8 +14,8 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from jobs.sources.archive import INSTANCE_ELEMENTS, SERIES_ELEMENTS, STUDY_ELEMENTS, AnswerRefused, Row, Span
 from jobs.sources.archive_photo import Locator
+from jobs.sources.archive_reader import ArchiveReader
 from jobs.sources.base import PhotoUnreadable, SourceUnreachable
-from jobs.sources.breaker import Breaker
 from jobs.sources.dimse_peer import DimsePeer, release_idle
 from jobs.sources.span_text import dates_of, times_of
 
@@ -89,45 +88,11 @@ def _read_row(identifier: Dataset, elements: Mapping[str, int]) -> Row:
     return values
 
 
-@dataclass(frozen=True)
-class DimseReader:
-    """Fetches instances in a worker. What cannot be had because of the archive is tried again on a later night."""
+class DimseReader(ArchiveReader[DimsePeer]):
+    """Reads instances by C-GET."""
 
-    peer: DimsePeer
-    pull: str = field(default_factory=lambda: uuid.uuid4().hex)
-    """Tells this pull's failures from those of another one in the same process."""
-    knows_patient: bool = False
-
-    @property
-    def connections(self) -> int:
-        """Associations at once, all workers together."""
-        return self.peer.connections
-
-    def read(self, locator: str, limit_bytes: int) -> bytes:
-        """The instance at `locator` as a DICOM file, as it is stored.
-
-        Raises:
-            PhotoUnreadable: file_missing, file_too_large, unreadable_file, or source_unreachable.
-        """
-        breaker = Breaker.of(self.pull)
-        if breaker.is_open:
-            raise PhotoUnreadable("source_unreachable")
-        photo = Locator.from_text(locator)
-        try:
-            content = self._get(photo)
-        except SourceUnreachable:
-            breaker.failed()
-            raise PhotoUnreadable("source_unreachable") from None
-        except AnswerRefused:
-            breaker.answered()
-            raise PhotoUnreadable("unreadable_file") from None
-        breaker.answered()
-        if content is None:
-            raise PhotoUnreadable("file_missing")
-        return photo.check(content, limit_bytes)
-
-    def _get(self, photo: Locator) -> bytes | None:
-        """The object, sent to us over the same association; None: the archive has nothing to send."""
+    def fetch(self, photo: Locator, limit_bytes: int) -> bytes:
+        """The object, sent to us over the same association."""
         query = Dataset()
         query.QueryRetrieveLevel = "IMAGE"
         query.StudyInstanceUID, query.SeriesInstanceUID = photo.study_uid, photo.series_uid
@@ -144,5 +109,5 @@ class DimseReader:
         if received:
             return received[0]
         if final is not None and final.Status == SUCCESS:
-            return None
+            raise PhotoUnreadable("file_missing")
         raise AnswerRefused("C-GET sent nothing")
