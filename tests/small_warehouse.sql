@@ -113,7 +113,7 @@ FROM fahr.risk_model_v1, (VALUES
 INSERT INTO fahr.survival_curve_v1
 SELECT
     analysis_id, 'face_survival_quartile', 'Q' || q, step / 5.0, 1 - step * q / 100.0, 0.9 - step * q / 100.0,
-    1.0, 20 - step, 1, run_id
+    1.0, 40 - 2 * step, 2, run_id
 FROM fahr.risk_model_v1, generate_series(1, 4) AS q, generate_series(0, 18) AS step
 WHERE model_name = 'both_adjusted';
 INSERT INTO fahr.patient_risk_v1

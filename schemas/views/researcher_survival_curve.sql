@@ -1,10 +1,11 @@
 -- A curve tells its events to whoever knows how many persons it is of: each point is therefore told only when enough
--- happened since the point that was told before it.
+-- happened since the point that was told before it, and enough after it (how many there are in all, other views tell).
 CREATE OR REPLACE VIEW fahr.researcher_survival_curve WITH (security_barrier = true) AS
 WITH RECURSIVE counted AS (
     SELECT
         curve.*, ceil(time_years * 2) / 2 AS grid_years,
-        sum(events) OVER (PARTITION BY analysis_id, method, stratifier, stratum ORDER BY time_years) AS events_so_far
+        sum(events) OVER (PARTITION BY analysis_id, method, stratifier, stratum ORDER BY time_years) AS events_so_far,
+        sum(events) OVER (PARTITION BY analysis_id, method, stratifier, stratum) AS events_in_all
     FROM fahr.survival_curve AS curve
 ),
 point AS (
@@ -17,6 +18,7 @@ point AS (
         WHERE at_risk >= small_cell
         ORDER BY analysis_id, method, stratifier, stratum, grid_years, time_years DESC
     ) AS last_of_half_year
+    WHERE events_in_all - events_so_far = 0 OR events_in_all - events_so_far >= small_cell
 ),
 judged AS (
     SELECT
@@ -39,7 +41,7 @@ SELECT
     method
 FROM point JOIN judged USING (analysis_id, method, stratifier, stratum, number)
 WHERE is_told;
-COMMENT ON VIEW fahr.researcher_survival_curve IS 'The survival curves on a grid of half years, as long as enough persons are at risk, and only where enough events happened since the point before (a curve starts at 1): no few persons'' times of death show.';
+COMMENT ON VIEW fahr.researcher_survival_curve IS 'The survival curves on a grid of half years, as long as enough persons are at risk, and only where enough events happened since the point before (a curve starts at 1) and after it: no few persons'' times of death show.';
 COMMENT ON COLUMN fahr.researcher_survival_curve.grid_years IS 'Years since index, in half years; a half year with few events has no row of its own: they show in the next row.';
 COMMENT ON COLUMN fahr.researcher_survival_curve.survival IS 'Probability to be free of the endpoint, to two decimals: an exact one would tell exact counts.';
 COMMENT ON COLUMN fahr.researcher_survival_curve.ci_lower IS 'Lower end of its 95 % interval, to two decimals.';

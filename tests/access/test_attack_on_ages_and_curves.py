@@ -120,7 +120,10 @@ def test_many_photos_of_few_persons_are_a_small_cell(small_warehouse: Engine, lo
 
 @pytest.mark.parametrize("persons", [40, 90, 300])
 def test_no_few_deaths_follow_from_a_survival_curve_of_known_size(small_warehouse: Engine, login, persons: int) -> None:
-    """Without censoring, deaths between two points are the persons times the difference; two decimals hide little."""
+    """Without censoring, deaths between two points are the persons times the difference; two decimals hide little.
+
+    How many died in all, the level's row among the subgroups tells.
+    """
     chance = random.Random(persons)
     deaths: dict[str, list[int]] = {}
     with small_warehouse.begin() as connection:
@@ -152,6 +155,9 @@ def test_no_few_deaths_follow_from_a_survival_curve_of_known_size(small_warehous
     for stratum, died in deaths.items():
         points = [(0.0, 1.0), *((years, survival) for name, years, survival in told if name == stratum)]
         attack = Attack()
+        attack.adds_up("all deaths", list(range(len(died))))
+        if sum(died) >= SMALL_CELL:
+            attack.is_shown("all deaths", 5 * round(sum(died) / 5))
         for before, after in pairwise(points):
             between = range(round(before[0] * 2), round(after[0] * 2))
             attack.adds_up((before[0], after[0]), list(between))
@@ -159,7 +165,10 @@ def test_no_few_deaths_follow_from_a_survival_curve_of_known_size(small_warehous
             # The start is exact.
             slack = persons * (0.005 if before[0] == 0 else 0.01)
             attack.lies_between((before[0], after[0]), max(SMALL_CELL, fell - slack), fell + slack)
-        found += [(stratum, number) for number, count in enumerate(died) if attack.finds_out(number, count)]
+        last = round(points[-1][0] * 2)
+        attack.adds_up("after the last point", list(range(last, len(died))))
+        true = {**dict(enumerate(died)), "after the last point": sum(died[last:])}
+        found += [(stratum, count) for count, number in true.items() if attack.finds_out(count, number)]
     assert len(told) > 10
     assert found == []
 

@@ -166,9 +166,9 @@ def test_small_cells_are_left_out_for_researchers(as_role, small_warehouse: Engi
         last = connection.execute(
             text("SELECT stratum, max(grid_years) FROM fahr.researcher_survival_curve GROUP BY 1 ORDER BY 1")
         ).all()
-    # Few are 80 or older: alone they would follow from how many photos have a score, so the next smallest is left out, too.
+    # Few are 80 or older: they would follow from how many photos have a score, so the next smallest is left out, too.
     assert [tuple(row) for row in ages] == [(50, 20), (60, 20), (70, 20)]
-    # 20 persons at the start, one fewer each fifth of a year: ten died and ten are left after two years.
+    # 40 persons at the start, two fewer each fifth of a year: ten died between one year and two, and ten will later.
     assert [tuple(row) for row in last] == [("Q1", 2.0), ("Q2", 2.0), ("Q3", 2.0), ("Q4", 2.0)]
 
 
