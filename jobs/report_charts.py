@@ -68,11 +68,12 @@ def heat_map(
     return svg(width, height, title, parts)
 
 
-def survival_curves(curves: Mapping[str, pd.DataFrame], *, title: str) -> Markup:
+def survival_curves(curves: Mapping[str, pd.DataFrame], *, title: str, origin: str = "index") -> Markup:
     """Kaplan-Meier curves with their intervals, and the numbers at risk below.
 
     Args:
         curves: by stratum; columns time_years, survival, ci_lower, ci_upper, at_risk.
+        origin: what time is counted from.
     """
     row_height = 18
     width, plot_height = 720, 330
@@ -80,7 +81,7 @@ def survival_curves(curves: Mapping[str, pd.DataFrame], *, title: str) -> Markup
     longest = max(float(curve["time_years"].max()) for curve in curves.values())
     x = Scale(0, longest, LEFT + 30, width - RIGHT)
     y = Scale(0, 1, plot_height - BOTTOM, TOP)
-    parts = [*axes(x, y, width, plot_height, "years since index", "survival", step_x=1)]
+    parts = [*axes(x, y, width, plot_height, f"years since {origin}", "survival", step_x=1)]
     for place, (stratum, curve) in enumerate(curves.items(), start=1):
         series = f"series-{place}"
         banded = curve.dropna(subset=["ci_lower", "ci_upper"])

@@ -81,12 +81,13 @@ def effect_plot(effect: pd.DataFrame, *, x_label: str, title: str) -> Markup:
     return svg(WIDTH, height, title, parts)
 
 
-def over_time_plot(periods: pd.DataFrame, estimate: float, *, title: str) -> Markup:
+def over_time_plot(periods: pd.DataFrame, estimate: float, *, title: str, origin: str) -> Markup:
     """A coefficient by period of follow-up with its interval; dashed: the one estimate of the model.
 
     Args:
         periods: columns from_years, to_years, log_hazard_ratio, standard_error.
         estimate: the model's coefficient.
+        origin: what time is counted from.
     """
     width, height = 340, 220
     half = 1.96 * periods["standard_error"].fillna(0.0)
@@ -95,7 +96,7 @@ def over_time_plot(periods: pd.DataFrame, estimate: float, *, title: str) -> Mar
     margin = 0.05 * (high - low or 1.0)
     x = Scale(0, float(periods["to_years"].max()), LEFT, width - RIGHT)
     y = Scale(low - margin, high + margin, height - BOTTOM, TOP)
-    parts = [*axes(x, y, width, height, "years since index", "log hazard ratio")]
+    parts = [*axes(x, y, width, height, f"years since {origin}", "log hazard ratio")]
     parts.append(line(x.start, y(estimate), x.end, y(estimate), "reference"))
     for period, apart in zip(periods.to_dict("records"), half, strict=True):
         start, end, middle = period["from_years"], period["to_years"], period["log_hazard_ratio"]

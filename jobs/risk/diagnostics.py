@@ -9,8 +9,9 @@ import numpy as np
 from jobs.risk.findings import ALL, Diagnostic
 from jobs.risk.models import ModelResult
 from model.survival.cox import CoxFit
+from model.survival.errors import FitRefused
 from model.survival.influence import largest_influence
-from model.survival.proportional_hazards import proportional_hazards
+from model.survival.proportional_hazards import ScoreTest, proportional_hazards
 
 INFLUENTIAL = 2.0
 """A row counts as influential where it moves a coefficient by more than this over the square root of the rows, in
@@ -25,24 +26,39 @@ def diagnostics(models: Mapping[str, ModelResult]) -> list[Diagnostic]:
 
 
 def _of(name: str, fit: CoxFit) -> Iterator[Diagnostic]:
-    yield from _proportional_hazards(name, fit)
-    yield Diagnostic(name, "events_per_term", ALL, value=fit.events / len(fit.coefficients))
-    yield from _influence(name, fit)
+    try:
+        for diagnostic, term, test in hazard_tests(fit):
+            yield Diagnostic(name, diagnostic, term, test.chi_squared, test.degrees, test.p_value)
+    except FitRefused as reason:
+        yield not_tested(name, str(reason))
+    yield from other_checks(name, fit)
 
 
-def _proportional_hazards(name: str, fit: CoxFit) -> Iterator[Diagnostic]:
-    """Of each term, of each covariate that has several, and of the whole model."""
+def not_tested(name: str, reason: str) -> Diagnostic:
+    """In place of the tests of proportional hazards of a model."""
+    return Diagnostic(name, "proportional_hazards", ALL, note=reason)
+
+
+def hazard_tests(fit: CoxFit) -> Iterator[tuple[str, str, ScoreTest]]:
+    """Tests of proportional hazards of each term, of each covariate that has several, and of the whole model.
+
+    Raises:
+        FitRefused: as `proportional_hazards`.
+    """
     tests = proportional_hazards(fit)
     of_covariates = [coefficient.term.covariate for coefficient in fit.coefficients]
     several = {covariate for covariate in of_covariates if of_covariates.count(covariate) > 1}
-    told = [("proportional_hazards", term, test) for term, test in tests.by_term.items()]
-    told += [
-        ("proportional_hazards_covariate", covariate, test)
-        for covariate, test in tests.by_covariate.items()
-        if covariate in several
-    ]
-    for diagnostic, term, test in [*told, ("proportional_hazards", ALL, tests.overall)]:
-        yield Diagnostic(name, diagnostic, term, test.chi_squared, test.degrees, test.p_value)
+    yield from (("proportional_hazards", term, test) for term, test in tests.by_term.items())
+    for covariate, test in tests.by_covariate.items():
+        if covariate in several:
+            yield "proportional_hazards_covariate", covariate, test
+    yield "proportional_hazards", ALL, tests.overall
+
+
+def other_checks(name: str, fit: CoxFit) -> Iterator[Diagnostic]:
+    """Events for each term, and the influence of single rows."""
+    yield Diagnostic(name, "events_per_term", ALL, value=fit.events / len(fit.coefficients))
+    yield from _influence(name, fit)
 
 
 def _influence(name: str, fit: CoxFit) -> Iterator[Diagnostic]:

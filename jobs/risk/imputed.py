@@ -1,6 +1,6 @@
 """What the models say where gaps were filled: everything of each completed data set, and pooled.
 
-Coefficients by Rubin's rules, tests of several terms by D1, other chi-squared statistics by D2, curves by their mean.
+Coefficients by Rubin's rules, tests by D1, curves by their mean.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import pandas as pd
 
 from jobs.risk import pooled_rows
 from jobs.risk.curves import Curve, adjusted
-from jobs.risk.diagnostics import diagnostics
 from jobs.risk.effects import effects, over_time
 from jobs.risk.fitted import Fitted, compared_models
 from jobs.risk.imputed_predictions import predict_imputed
 from jobs.risk.models import ModelResult, Predicted, fit_models
 from jobs.risk.pooled_contrasts import pooled_contrasts
+from jobs.risk.pooled_diagnostics import pooled_diagnostics
 from jobs.risk.pooled_rows import pooled_by
 from jobs.risk.pooled_subgroups import pooled_subgroups
 from model.errors import NotComputable
@@ -46,11 +46,7 @@ def fitted_to_imputed(frames: Sequence[pd.DataFrame], members: pd.DataFrame, coh
         curves=curves,
         no_curves=no_curves,
         contrasts=pooled_contrasts(frames, members, cohort, of_each, predictions),
-        diagnostics=pooled_by(
-            lambda row: (row.model_name, row.diagnostic, row.term),
-            [diagnostics(each) for each in of_each],
-            pooled_rows.diagnostic,
-        ),
+        diagnostics=pooled_diagnostics(of_each),
         subgroups=pooled_subgroups(frames, members, cohort, [each[groups.model] for each in of_each] if groups else []),
         effects=pooled_by(
             lambda row: (row.model_name, row.covariate, row.value),

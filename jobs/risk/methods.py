@@ -66,8 +66,8 @@ def _imputation(cohort: Cohort) -> Iterator[str]:
     yield f"{missing.impute} completed data sets (seed {missing.seed}): numbers by predictive mean matching, levels by"
     yield "multinomial logistic regression, from all covariates, the event and the cumulative hazard."
     yield "Coefficients were pooled by Rubin's rules with Barnard and Rubin's degrees of freedom, tests of several"
-    yield "terms as D1, other chi-squared statistics as D2. Where somebody's survival was predicted, it did not help to"
-    yield "fill the gaps."
+    yield "terms as D1; interactions were tested as Wald's, proportional hazards by the estimates behind their score"
+    yield "tests. Where somebody's survival was predicted, it did not help to fill the gaps."
     if missing.only:
         yield "Persons with another covariate missing were left out, as the flow table counts."
 

@@ -83,6 +83,7 @@ def content(published: Published, cohort: Cohort, *, small_cell: int) -> dict[st
         "of_covariates": _of_kind(published.contrasts, "joint", "trend", "nonlinearity"),
         "descriptions": {model["model_name"]: model["description"] for model in published.models},
         "curves": _curves(published.curves, cohort),
+        "adjusted_intervals": _adjusted_intervals(published.curves),
         "effects": _effects(published.effects, cohort),
         "subgroups": _subgroups(published, cohort),
         "performance": _performance(published, cohort),
@@ -147,8 +148,18 @@ def _curves(curves: pd.DataFrame, cohort: Cohort) -> list[tuple[str, Any]]:
                 continue
             title = f"By {_label(cohort, stratifier)}, {words}"
             by_stratum = {str(stratum): curve for stratum, curve in chosen.groupby("stratum", sort=True)}
-            found.append((title, report_charts.survival_curves(by_stratum, title=title)))
+            found.append((title, report_charts.survival_curves(by_stratum, title=title, origin=_origin(cohort))))
     return found
+
+
+def _adjusted_intervals(curves: pd.DataFrame) -> bool | None:
+    """Whether adjusted curves have intervals, which over imputed data they have not; None where there are no such."""
+    adjusted = curves[curves["method"] == "adjusted"]
+    return None if adjusted.empty else bool(adjusted["ci_lower"].notna().any())
+
+
+def _origin(cohort: Cohort) -> str:
+    return "index" if cohort.declared.landmark is None else "landmark"
 
 
 def _label(cohort: Cohort, name: str) -> str:
@@ -221,7 +232,8 @@ def _performance(published: Published, cohort: Cohort) -> dict[str, Any]:
             cells = {row["model_name"]: row for row in of_metric[at].to_dict("records")}
             label = words if horizon is None else f"{words} at {horizon:g} year{'' if horizon == 1 else 's'}"
             table.append((label, [cells.get(name) for name in names]))
-    return {"models": names, "rows": table}
+    notes = [row["note"] for _, cells in table for row in cells if row is not None and pd.isna(row["estimate"])]
+    return {"models": names, "rows": table, "notes": list(dict.fromkeys(notes))}
 
 
 def _by_group(published: Published, cohort: Cohort) -> list[tuple[str, list[dict[Any, Any]]]]:
@@ -270,7 +282,12 @@ def _over_time(published: Published, cohort: Cohort) -> list[tuple[str, Any]]:
         if len(periods) > 1:
             words = _term_words(estimates.loc[term])
             estimate = float(estimates.loc[term, "log_hazard_ratio"])
-            found.append((words, charts.over_time_plot(periods, estimate, title=f"{words} over follow-up")))
+            found.append(
+                (
+                    words,
+                    charts.over_time_plot(periods, estimate, title=f"{words} over follow-up", origin=_origin(cohort)),
+                )
+            )
     return found
 
 

@@ -1,4 +1,4 @@
-"""One row of a table from those of completed data sets: ratios by Rubin's rules, chi-squared statistics by D2."""
+"""One row of a table from those of completed data sets: ratios by Rubin's rules."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from jobs.risk.findings import Diagnostic, Effect, OverTime
+from jobs.risk.findings import Effect, OverTime
 from model.survival.intervals import NORMAL_97_5
-from model.survival.pooled_tests import pooled_statistic
 from model.survival.pooling import pool
 
 Row = TypeVar("Row")
@@ -78,23 +77,6 @@ def pooled_by(
         for row in rows:
             together.setdefault(key(row), []).append(row)
     return [pooled(found) for found in together.values()]
-
-
-def diagnostic(found: Sequence[Diagnostic]) -> Diagnostic:
-    """Tests by D2, other numbers by their mean."""
-    first, statistics = found[0], [row.chi_squared for row in found if row.chi_squared is not None]
-    if first.degrees is not None and len(statistics) == len(found) > 1:
-        test = pooled_statistic(statistics, first.degrees)
-        return replace(
-            first,
-            chi_squared=test.chi_squared,
-            denominator_degrees=test.denominator_degrees,
-            p_value=test.p_value,
-            note=f"pooled over {len(found)} completed data sets",
-        )
-    values = [row.value for row in found if row.value is not None]
-    mean = float(np.mean(values)) if values else None
-    return replace(first, value=mean, note=f"mean over {len(found)} completed data sets")
 
 
 def effect(found: Sequence[Effect]) -> Effect:

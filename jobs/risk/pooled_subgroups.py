@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import pandas as pd
 
 from jobs.risk.declared import model_covariates
-from jobs.risk.findings import REFUSED, Subgroup
+from jobs.risk.findings import COMPUTED, REFUSED, Subgroup
 from jobs.risk.levels import levels_of
 from jobs.risk.models import ModelResult
 from jobs.risk.pooled_rows import MANY, pooled_by, pooled_ratio
-from jobs.risk.subgroups import subgroups, with_holm
-from model.survival.pooled_tests import pooled_statistic
+from jobs.risk.subgroups import Interaction, interactions, with_holm
+from model.errors import NotComputable
+from model.survival.pooled_tests import Estimate, PooledTest, pooled_estimates
 from schemas.cohort import Cohort
 
 
 def pooled_subgroups(
     frames: Sequence[pd.DataFrame], members: pd.DataFrame, cohort: Cohort, results: Sequence[ModelResult]
 ) -> list[Subgroup]:
-    """The declared subgroups; ratios by Rubin's rules, interactions by D2. Counted is who is known to be of a level.
+    """The declared subgroups; ratios by Rubin's rules, interactions by D1. Counted is who is known to be of a level.
 
     Args:
         frames: the members with their gaps filled.
@@ -31,7 +33,9 @@ def pooled_subgroups(
     declared = cohort.declared.subgroups
     if declared is None:
         return []
-    rows = [subgroups(frame, cohort, result) for frame, result in zip(frames, results, strict=True)]
+    of_each = [interactions(frame, cohort, result) for frame, result in zip(frames, results, strict=True)]
+    rows = [[row for one in found for row in one.rows] for found in of_each]
+    tests = _tests(of_each)
     fit = results[0].cox
     complete_degrees = MANY if fit is None else fit.events - len(fit.coefficients)
     covariates = model_covariates(cohort)
@@ -39,6 +43,9 @@ def pooled_subgroups(
 
     def pooled(found: Sequence[Subgroup]) -> Subgroup:
         row = _pooled(found, len(frames), complete_degrees)
+        test = tests.get((row.exposure, row.group_name))
+        if row.status == COMPUTED and test is not None:
+            row = _with_test(row, test)
         within = known.get(row.group_name, {}).get(row.level)
         if within is None:
             return row
@@ -59,7 +66,7 @@ def _pooled(found: Sequence[Subgroup], data_sets: int, complete_degrees: float) 
     log_ratios, errors = zip(*told, strict=True)
     ratio = pooled_ratio(log_ratios, errors, complete_degrees=complete_degrees)
     return replace(
-        _with_test(found),
+        _without_test(found[0]),
         log_hazard_ratio=ratio.log_hazard_ratio,
         standard_error=ratio.standard_error,
         hazard_ratio=ratio.hazard_ratio,
@@ -68,20 +75,33 @@ def _pooled(found: Sequence[Subgroup], data_sets: int, complete_degrees: float) 
     )
 
 
-def _with_test(found: Sequence[Subgroup]) -> Subgroup:
-    """The first row with the pooled interaction test; without one where the data sets tested different levels."""
-    first = found[0]
-    statistics = [row.interaction_chi_squared for row in found if row.interaction_chi_squared is not None]
-    same = len({row.interaction_degrees for row in found}) == 1 and len(statistics) == len(found)
-    if first.interaction_degrees is None or not same:
-        return replace(first, interaction_chi_squared=None, interaction_degrees=None, interaction_p_value=None)
-    test = pooled_statistic(statistics, first.interaction_degrees)
+def _tests(of_each: Sequence[Sequence[Interaction]]) -> dict[tuple[str, str], PooledTest]:
+    """By exposure and group; none where the data sets tested different levels."""
+    products: dict[tuple[str, str], list[Estimate]] = {}
+    for found in of_each:
+        for one in found:
+            if one.products is not None:
+                products.setdefault((one.rows[0].exposure, one.rows[0].group_name), []).append(one.products)
+    tests = {}
+    for key, estimates in products.items():
+        if len(estimates) == len(of_each):
+            with suppress(NotComputable):
+                tests[key] = pooled_estimates(estimates)
+    return tests
+
+
+def _with_test(row: Subgroup, test: PooledTest) -> Subgroup:
     return replace(
-        first,
+        row,
         interaction_chi_squared=test.chi_squared,
+        interaction_degrees=test.degrees,
         interaction_denominator_degrees=test.denominator_degrees,
         interaction_p_value=test.p_value,
     )
+
+
+def _without_test(row: Subgroup) -> Subgroup:
+    return replace(row, interaction_chi_squared=None, interaction_degrees=None, interaction_p_value=None)
 
 
 def _without_numbers(row: Subgroup, reason: str) -> Subgroup:

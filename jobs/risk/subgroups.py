@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -21,6 +21,7 @@ from model.survival.errors import FitRefused
 from model.survival.interactions import interaction
 from model.survival.mapping import mapped
 from model.survival.multiplicity import holm
+from model.survival.pooled_tests import Estimate, estimate_of
 from schemas.cohort import Cohort
 from schemas.declaration import Subgroups
 
@@ -34,8 +35,29 @@ LEVEL = "level of the group"
 """Column the levels of a group stand in while its interaction is fitted."""
 
 
+@dataclass(frozen=True)
+class Interaction:
+    """One exposure in everybody, or in the levels of one group.
+
+    Attributes:
+        rows: one a level.
+        products: the coefficients that the test says are all 0; None where nothing was tested.
+    """
+
+    rows: list[Subgroup]
+    products: Estimate | None = None
+
+
 def subgroups(members: pd.DataFrame, cohort: Cohort, result: ModelResult | None) -> list[Subgroup]:
     """The hazard ratio of each declared exposure in everybody, and in each level of each declared group.
+
+    Args: as `interactions`.
+    """
+    return with_holm([row for one in interactions(members, cohort, result) for row in one.rows])
+
+
+def interactions(members: pd.DataFrame, cohort: Cohort, result: ModelResult | None) -> list[Interaction]:
+    """The same by exposure and group, everybody first; p values are not yet adjusted over all of them.
 
     The exposure's unit is that of everybody (a standard deviation of all persons), so that groups can be compared. A
     group that the model does not hold is added to it together with the interaction.
@@ -59,9 +81,9 @@ def subgroups(members: pd.DataFrame, cohort: Cohort, result: ModelResult | None)
     by_group = mapped(work, declared.by, size=GOING_THROUGH * len(members) if tested else 0)
     found = []
     for exposure in declared.exposures:
-        found.append(everybody[exposure])
-        found += [row for rows in by_group for row in rows.get(exposure, [])]
-    return with_holm(found)
+        found.append(Interaction([everybody[exposure]]))
+        found += [of_exposure[exposure] for of_exposure in by_group if exposure in of_exposure]
+    return found
 
 
 def with_holm(found: list[Subgroup]) -> list[Subgroup]:
@@ -102,8 +124,8 @@ def _of_group(
     tested: dict[str, tuple[Subgroup, float | None]],
     near: Mapping[str, float],
     group: str,
-) -> dict[str, list[Subgroup]]:
-    """The rows of a group's levels, by exposure."""
+) -> dict[str, Interaction]:
+    """What is found in a group's levels, by exposure."""
     found = {}
     covariates = model_covariates(cohort)
     without: CoxFit | None = None
@@ -125,7 +147,7 @@ def _by_level(
     group: Covariate,
     near: Mapping[str, float],
     without: CoxFit | None,
-) -> tuple[list[Subgroup], CoxFit | None]:
+) -> tuple[Interaction, CoxFit | None]:
     """A row a level, and the model without an interaction; levels with few events are told, and not tested."""
     rows = {
         level: replace(
@@ -140,14 +162,15 @@ def _by_level(
         for level, within in levels_of(members, group).items()
     }
     kept = tuple(level for level, row in rows.items() if row.events >= FEWEST_EVENTS)
+    products = None
     if len(kept) < 2:
         for level in kept:
             rows[level] = replace(rows[level], status_reason="no other level to compare with")
     else:
         of_kept = {level: rows[level] for level in kept}
-        tested, without = _interaction(members, cohort, covariates, group, of_kept, near, without)
+        tested, products, without = _interaction(members, cohort, covariates, group, of_kept, near, without)
         rows |= tested
-    return list(rows.values()), without
+    return Interaction(list(rows.values()), products), without
 
 
 def _interaction(
@@ -158,9 +181,9 @@ def _interaction(
     rows: dict[str, Subgroup],
     near: Mapping[str, float],
     without: CoxFit | None,
-) -> tuple[dict[str, Subgroup], CoxFit | None]:
-    """The rows of the levels that are tested, with hazard ratios and the test, or with why there is none; and the model
-    without an interaction.
+) -> tuple[dict[str, Subgroup], Estimate | None, CoxFit | None]:
+    """The rows of the levels that are tested, with hazard ratios and the test, or with why there is none; what was
+    tested; and the model without an interaction.
     """
     first = next(iter(rows.values()))
     own: NDArray[np.object_] = level_of(members, group)
@@ -185,7 +208,7 @@ def _interaction(
             near=near,
         )
     except FitRefused as reason:
-        return {level: replace(row, status_reason=str(reason)) for level, row in rows.items()}, without
+        return {level: replace(row, status_reason=str(reason)) for level, row in rows.items()}, None, without
     test = found.likelihood_ratio or found.wald
     told = {
         effect.level: replace(
@@ -196,7 +219,7 @@ def _interaction(
         )
         for effect in found.effects
     }
-    return told, found.without
+    return told, estimate_of(found.fit, found.products), found.without
 
 
 def _with_ratio(row: Subgroup, coefficient: Coefficient) -> Subgroup:

@@ -42,6 +42,7 @@ class InteractionTest:
         likelihood_ratio: the same by likelihood; None where the variance is robust, and there is none.
         fit: the model with the interaction.
         without: the model with both main effects only.
+        products: names of the terms tested.
     """
 
     effects: tuple[SubgroupEffect, ...]
@@ -49,6 +50,7 @@ class InteractionTest:
     likelihood_ratio: LikelihoodRatio | None
     fit: CoxFit
     without: CoxFit
+    products: tuple[str, ...]
 
 
 def interaction(
@@ -101,6 +103,7 @@ def interaction(
         likelihood_ratio=None if fit.robust else likelihood_ratio(without, fit),
         fit=fit,
         without=without,
+        products=products,
     )
 
 

@@ -1,4 +1,4 @@
-"""Tests of several coefficients over completed data sets: Wald tests pooled (D1), other statistics pooled (D2)."""
+"""Tests of several coefficients over completed data sets."""
 
 from __future__ import annotations
 
@@ -40,14 +40,33 @@ def pooled_wald(fits: Sequence[CoxFit], term_names: Sequence[str]) -> PooledTest
     """
     names = [[coefficient.term.name for coefficient in fit.coefficients] for fit in fits]
     wanted = list(dict.fromkeys(term_names))
-    if len(fits) < 2:
-        raise NotComputable("fewer than two imputations")
     if not wanted or any(not set(wanted) <= set(own) for own in names):
         raise NotComputable("a completed data set lacks one of the terms")
-    tested = [[own.index(name) for name in wanted] for own in names]
-    estimates = np.array([fit.beta[places] for fit, places in zip(fits, tested, strict=True)])
-    covariances = np.array([fit.covariance[np.ix_(places, places)] for fit, places in zip(fits, tested, strict=True)])
-    return wald_of(estimates, covariances)
+    return pooled_estimates([estimate_of(fit, wanted) for fit in fits])
+
+
+Estimate = tuple[Floats, Floats]
+"""Coefficients, (k,), and their covariance, (k, k)."""
+
+
+def estimate_of(fit: CoxFit, term_names: Sequence[str]) -> Estimate:
+    """Coefficients of some terms of a fit, which has them."""
+    names = [coefficient.term.name for coefficient in fit.coefficients]
+    places = [names.index(name) for name in term_names]
+    return fit.beta[places], fit.covariance[np.ix_(places, places)]
+
+
+def pooled_estimates(of_each: Sequence[Estimate]) -> PooledTest:
+    """The same test of estimates of the same coefficients.
+
+    Raises:
+        NotComputable: fewer than two, not equally many coefficients, or a covariance that is singular.
+    """
+    if len(of_each) < 2:
+        raise NotComputable("fewer than two imputations")
+    if len({len(estimates) for estimates, _ in of_each}) > 1:
+        raise NotComputable("a completed data set lacks one of the terms")
+    return wald_of(np.array([each[0] for each in of_each]), np.array([each[1] for each in of_each]))
 
 
 def wald_of(estimates: Floats, covariances: Floats) -> PooledTest:
@@ -64,27 +83,6 @@ def wald_of(estimates: Floats, covariances: Floats) -> PooledTest:
     increase = (1 + 1 / imputations) * float(np.trace(np.linalg.solve(within, between))) / degrees
     statistic = float(mean @ np.linalg.solve(within, mean)) / (degrees * (1 + increase))
     return _test(statistic, degrees, _denominator_d1(increase, degrees, imputations))
-
-
-def pooled_statistic(chi_squared: Sequence[float], degrees: int) -> PooledTest:
-    """One test from the same chi-squared statistic of each data set: D2 of Li, Meng, Raghunathan and Rubin (1991).
-
-    With d the statistics, k their degrees and r = (1 + 1/m) var(sqrt d), D2 = (mean d / k - (m + 1) / (m - 1) r) /
-    (1 + r) is about F with k and k^(-3/m) (m - 1) (1 + 1/r)^2 degrees; it is 0 where that is negative.
-
-    Raises:
-        NotComputable: fewer than two statistics.
-    """
-    imputations = len(chi_squared)
-    if imputations < 2:
-        raise NotComputable("fewer than two imputations")
-    values = np.asarray(chi_squared, dtype=float)
-    increase = (1 + 1 / imputations) * float(np.sqrt(values).var(ddof=1))
-    statistic = (values.mean() / degrees - (imputations + 1) / (imputations - 1) * increase) / (1 + increase)
-    denominator = None
-    if increase > 0:
-        denominator = degrees ** (-3 / imputations) * (imputations - 1) * (1 + 1 / increase) ** 2
-    return _test(max(float(statistic), 0.0), degrees, denominator)
 
 
 def _denominator_d1(increase: float, degrees: int, imputations: int) -> float | None:

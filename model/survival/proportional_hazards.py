@@ -25,11 +25,20 @@ Transform = Literal["km", "identity", "rank"]
 
 @dataclass(frozen=True)
 class ScoreTest:
-    """A score test: chi-squared, its degrees of freedom, and the p value."""
+    """A score test: Wald's, of the estimate that one step of Newton's method from no change gives.
+
+    Attributes:
+        chi_squared, degrees, p_value: of the test.
+        change: that estimate: by how much the coefficients change with g, whose unit is its standard deviation over the
+            deaths and the columns' theirs, (degrees,).
+        covariance: of `change`, (degrees, degrees).
+    """
 
     chi_squared: float
     degrees: int
     p_value: float
+    change: Floats
+    covariance: Floats
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ def proportional_hazards(fit: CoxFit, transform: Transform = "km") -> Proportion
         FitRefused: the events are at too few times for a coefficient to be seen changing.
     """
     sums, risk_sets = fit.sums, fit.sums.risk_sets
-    if len(risk_sets.times) == 1:
+    if (risk_sets.times == risk_sets.times[0]).all():
         raise FitRefused("proportional hazards cannot be tested: all events are at one time")
     of_deaths = _transformed(fit.outcome, transform)[risk_sets.order[risk_sets.dead]]
     # A test does not change with the unit of g; its matrices stay well conditioned.
@@ -156,12 +165,17 @@ def by_period(fit: CoxFit, periods: int) -> list[Period]:
 def _score_test(gradient: Floats, variance: Floats, tested: list[int]) -> ScoreTest:
     part = gradient[tested]
     try:
-        chi_squared = float(part @ np.linalg.solve(variance[np.ix_(tested, tested)], part))
+        covariance = np.asarray(np.linalg.inv(variance[np.ix_(tested, tested)]), dtype=np.float64)
     except np.linalg.LinAlgError:
-        chi_squared = np.nan
+        raise FitRefused(TOO_FEW_TIMES) from None
+    change = covariance @ part
+    chi_squared = float(part @ change)
     if not chi_squared >= 0:
-        raise FitRefused("proportional hazards cannot be tested: too few times with events")
-    return ScoreTest(chi_squared, len(tested), float(stats.chi2.sf(chi_squared, len(tested))))
+        raise FitRefused(TOO_FEW_TIMES)
+    return ScoreTest(chi_squared, len(tested), float(stats.chi2.sf(chi_squared, len(tested))), change, covariance)
+
+
+TOO_FEW_TIMES = "proportional hazards cannot be tested: too few times with events"
 
 
 def _transformed(outcome: Outcome, transform: Transform) -> Floats:

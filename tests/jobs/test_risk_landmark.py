@@ -144,6 +144,8 @@ def test_the_face_aging_rate_is_of_the_first_two_sessions_and_survival_from_the_
     opened = Opened(browser, risk_page(settings=settings, engine=engine, cohort=cohort))
     assert opened.complaints == []
     assert "Landmark analysis" in opened.words("#methods") and "before the landmark" in opened.words("#flow")
+    axes = opened.page.locator("#curves svg text", has_text="years since").all_text_contents()
+    assert axes and set(axes) == {"years since landmark"}
 
 
 def test_photographs_after_the_landmark_change_nothing(settings, engine, owner_engine, cohort):

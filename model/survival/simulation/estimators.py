@@ -17,12 +17,14 @@ from model.survival.competing import cumulative_incidence
 from model.survival.concordance import harrells_c
 from model.survival.covariates import Covariate
 from model.survival.cox import CoxFit, fit_cox
+from model.survival.cross_fitting import survival_column
 from model.survival.delta_concordance import delta_concordance
 from model.survival.fine_gray import fit_fine_gray
 from model.survival.imputation import Imputed, impute
 from model.survival.interactions import linear_combination
 from model.survival.kaplan_meier import survival_at
 from model.survival.optimism import optimism
+from model.survival.pooled_predictions import pooled_predictions
 from model.survival.pooling import pool_fits
 from model.survival.predicted_survival import SurvivalPredictor
 from model.survival.simulation import worlds
@@ -44,15 +46,7 @@ def cox_models(rng: np.random.Generator) -> Iterator[Estimated]:
     yield from _coefficients(
         "Cox, two rows a person, robust", fit_cox(worlds.photographed_twice(rng), MODEL, cluster="person", quick=True)
     )
-    person = pd.DataFrame({"score": [1.0], "treated": ["no"]})
-    predicted = SurvivalPredictor(fit).at(fit.described(person), worlds.HORIZON)
-    yield Estimated(
-        "Predicted survival of a person, 1 year",
-        float(worlds.survival_of(np.array([worlds.TRUTH["score"]]))[0]),
-        float(predicted.survival[0]),
-        float(predicted.lower[0]),
-        float(predicted.upper[0]),
-    )
+    yield _predicted("Predicted survival of a person, 1 year", _prediction(fit))
     by_group = fit_cox(frame, MODEL, interactions=(("score", "treated"),), quick=True)
     both = {"score": 1.0, "score:treated=yes": 1.0}
     of_treated = linear_combination(by_group, both, by_group.coefficients[0].term)
@@ -124,10 +118,13 @@ def imputed(rng: np.random.Generator) -> Iterator[Estimated]:
     holed = worlds.with_gaps(rng, worlds.population(rng))
     columns = (Imputed("score", "number"), Imputed("treated", "level"))
     frames = impute(holed, columns, repeats=5, cycles=3, seed=_seed(rng))
-    coefficients, _ = pool_fits([fit_cox(each, MODEL, quick=True) for each in frames])
+    fits = [fit_cox(each, MODEL, quick=True) for each in frames]
+    coefficients, _ = pool_fits(fits)
     for coefficient in coefficients:
         name = coefficient.term.name
         yield _of(f"Cox, multiple imputation: {name}", coefficient, worlds.TRUTH[name])
+    pooled = pooled_predictions([_prediction(fit) for fit in fits], horizons_years=(worlds.HORIZON,))
+    yield _predicted("Predicted survival of a person, 1 year, multiple imputation", pooled)
     for coefficient in fit_cox(holed.dropna(), MODEL, quick=True).coefficients:
         name = coefficient.term.name
         yield _of(f"Cox, complete cases of the same: {name}", coefficient, worlds.TRUTH[name])
@@ -149,6 +146,29 @@ def corrected(rng: np.random.Generator) -> Iterator[Estimated]:
     found = optimism(frame, covariates, resampling=Resampling(50, seed=_seed(rng)))
     yield Estimated("Harrell's C, apparent", truth, found.apparent_c)
     yield Estimated("Harrell's C, corrected for optimism", truth, found.corrected_c)
+
+
+def _prediction(fit: CoxFit) -> pd.DataFrame:
+    """What a fit says of a person who is not treated, with a score of 1; in the columns of cross-fitted predictions."""
+    person = fit.described(pd.DataFrame({"score": [1.0], "treated": ["no"]}))
+    predictor, name = SurvivalPredictor(fit), survival_column(worlds.HORIZON)
+    found = predictor.at(person, worlds.HORIZON)
+    return pd.DataFrame(
+        {
+            "log_risk": person.centred @ fit.beta,
+            "log_risk_standard_error": predictor.log_risk_error(person),
+            name: found.survival,
+            f"{name}_lower": found.lower,
+            f"{name}_upper": found.upper,
+        }
+    )
+
+
+def _predicted(what: str, table: pd.DataFrame) -> Estimated:
+    """The survival of `_prediction`, beside the true one."""
+    truth, name = worlds.survival_of(np.array([worlds.TRUTH["score"]])), survival_column(worlds.HORIZON)
+    survival, lower, upper = (float(table[f"{name}{end}"].iloc[0]) for end in ("", "_lower", "_upper"))
+    return Estimated(what, float(truth[0]), survival, lower, upper)
 
 
 def _coefficients(what: str, fit: CoxFit) -> Iterator[Estimated]:

@@ -14,6 +14,7 @@ from model.survival.fine_gray import fit_fine_gray
 from model.survival.imputation import Imputed, impute
 from model.survival.multiplicity import holm
 from model.survival.nested import likelihood_ratio, wald
+from model.survival.pooled_tests import pooled_estimates, pooled_wald
 from model.survival.pooling import pool_fits
 from model.survival.proportional_hazards import proportional_hazards
 from model.survival.simulation import worlds
@@ -90,7 +91,22 @@ def of_imputed_data(rng: np.random.Generator) -> Iterator[PValue]:
     """A covariate without effect, a third of whose values are missing."""
     frame = worlds.population(rng)
     holed = frame.assign(noise=worlds.with_gaps(rng, frame.assign(score=frame["noise"]))["score"])
-    columns = (Imputed("score", "number"), Imputed("treated", "level"), Imputed("noise", "number"))
+    numbers, levels = ("score", "noise"), ("treated", "group")
+    columns = (*(Imputed(name, "number") for name in numbers), *(Imputed(name, "level") for name in levels))
     frames = impute(holed, columns, repeats=5, cycles=2, seed=int(rng.integers(2**31)))
-    coefficients, _ = pool_fits([fit_cox(each, (*SMALLER, worlds.NOISE), quick=True) for each in frames])
+    fits = [fit_cox(each, LARGER, quick=True) for each in frames]
+    coefficients, _ = pool_fits(fits)
     yield PValue("Wald test after multiple imputation (Barnard-Rubin)", coefficients[-1].p_value)
+    added = pooled_wald(fits, ("noise", *GROUP_TERMS))
+    yield PValue("Wald test of several terms after multiple imputation, D1 (3)", added.p_value)
+    hazards = [proportional_hazards(fit) for fit in fits]
+    tests = {
+        "a term": [each.by_term["noise"] for each in hazards],
+        "global (5 terms)": [each.overall for each in hazards],
+    }
+    for what, of_each in tests.items():
+        pooled = pooled_estimates([(test.change, test.covariance) for test in of_each])
+        yield PValue(f"Proportional hazards after multiple imputation, {what}", pooled.p_value)
+    both = [fit_cox(each, LARGER, interactions=(("noise", "group"),), quick=True) for each in frames]
+    products = pooled_wald(both, [f"noise:{term}" for term in GROUP_TERMS])
+    yield PValue("Interaction after multiple imputation (2 terms)", products.p_value)

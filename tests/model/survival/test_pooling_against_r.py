@@ -1,4 +1,4 @@
-"""Rubin's rules, D1 and D2 against R's `mice` and `mitml`, over completed data sets that both can make.
+"""Rubin's rules and D1 against R's `mice` and `mitml`, over completed data sets that both can make.
 
 `reference/pooling.R` made `reference/pooling.json`; where R has the packages, a test runs the script again.
 """
@@ -21,8 +21,9 @@ from model.errors import NotComputable
 from model.survival.covariates import Covariate
 from model.survival.cox import CoxFit, fit_cox
 from model.survival.pooled_predictions import pooled_predictions
-from model.survival.pooled_tests import pooled_statistic, pooled_wald, wald_of
+from model.survival.pooled_tests import pooled_estimates, pooled_wald, wald_of
 from model.survival.pooling import pooled_fit
+from model.survival.proportional_hazards import proportional_hazards
 
 REFERENCE = Path(__file__).parent / "reference"
 DATA_SETS = Path(lifelines.__file__).parent / "datasets"
@@ -71,20 +72,14 @@ def test_a_pooled_wald_test_is_d1_of_mitml():
     assert told == pytest.approx(theirs, rel=AGREEMENT)
 
 
-def test_pooled_statistics_are_d2_of_mitml():
-    ratios = [2 * (one.log_likelihood - other.log_likelihood) for one, other in zip(fits(), fits(2), strict=True)]
-    assert ratios == pytest.approx(reference()["likelihood_ratios"], rel=AGREEMENT)
-    found, theirs = pooled_statistic(ratios, 2), reference()["d2"]
-    told = [found.chi_squared / found.degrees, found.degrees, found.denominator_degrees, found.p_value]
-    assert told == pytest.approx(theirs, rel=AGREEMENT)
-
-
 def test_data_sets_that_do_not_differ_give_the_test_of_one():
     one = fits()[0]
     same = pooled_wald([one] * 4, ["age"])
     assert same.denominator_degrees is None and same.chi_squared == pytest.approx(one.coefficients[0].z ** 2)
     assert same.p_value == pytest.approx(one.coefficients[0].p_value)
-    assert pooled_statistic([5.0] * 4, 2).chi_squared == pytest.approx(5.0)
+    hazards = proportional_hazards(one).overall
+    pooled = pooled_estimates([(hazards.change, hazards.covariance)] * 4)
+    assert (pooled.chi_squared, pooled.p_value) == pytest.approx((hazards.chi_squared, hazards.p_value))
 
 
 def test_under_the_null_a_test_cries_out_as_often_as_it_says():
@@ -130,7 +125,7 @@ def test_predictions_are_pooled_on_the_scale_of_the_hazard():
     [
         (lambda: pooled_wald(fits(), ["stage"]), "lacks one of the terms"),
         (lambda: pooled_wald(fits()[:1], ["age"]), "fewer than two"),
-        (lambda: pooled_statistic([1.0], 1), "fewer than two"),
+        (lambda: pooled_estimates([(np.ones(1), np.ones((1, 1))), (np.ones(2), np.eye(2))]), "lacks one of the terms"),
         (lambda: wald_of(np.ones((3, 2)), np.ones((3, 2, 2))), "singular"),
     ],
 )
