@@ -1,0 +1,2 @@
+COMMENT ON COLUMN fahr.risk_subgroup_v1.interaction_denominator_degrees IS 'Of the F distribution behind interaction_p_value, where values were imputed: interaction_chi_squared is then interaction_degrees times F (Wald''s test pooled as D1). Null: chi-squared.';
+COMMENT ON COLUMN fahr.risk_diagnostic_v1.denominator_degrees IS 'Of the F distribution behind p_value, where values were imputed: chi_squared is then degrees times F (pooled as D1). Null: chi-squared.';
