@@ -60,14 +60,14 @@ class Judged:
             persons=members["person_id"].to_numpy(np.int64),
         )
 
-    def only(self, rows: np.ndarray) -> Judged:
-        """Some of the members: a mask, or row numbers."""
+    def ranked(self, rows: np.ndarray) -> Judged:
+        """Some of the members (a mask, or row numbers) with their log-risks, and without survival."""
         return Judged(
             durations=self.durations[rows],
             events=self.events[rows],
             log_risk=self.log_risk[rows],
-            survival={horizon: values[rows] for horizon, values in self.survival.items()},
-            over_time={time: values[rows] for time, values in self.over_time.items()},
+            survival={},
+            over_time={},
             persons=self.persons[rows],
         )
 
@@ -92,15 +92,27 @@ def _is_everybody(rows: Rows, people: int) -> bool:
     return len(rows) == people and bool(rows[0] == 0) and bool((np.diff(rows) == 1).all())
 
 
+def rank_measures(judged: Judged, outcomes: _Outcomes | None = None) -> dict[Key, Measure]:
+    """Harrell's C, which asks for log-risks alone.
+
+    Args:
+        judged: whom it is about.
+        outcomes: of the same, where other measures share them.
+    """
+    shared = outcomes or _Outcomes(judged.durations, judged.events, judged.log_risk)
+
+    def harrell(rows: Rows) -> float:
+        _, timeline, pairs = shared.of(rows)
+        return harrells_c_of(timeline, pairs).c_index
+
+    return {("harrells_c", OF_ALL_HORIZONS): _once_for_everybody(harrell, len(judged.durations))}
+
+
 def quick_measures(judged: Judged) -> dict[Key, Measure]:
     """Measures that cost little: they are bootstrapped."""
     durations, events, risk = judged.durations, judged.events, judged.log_risk
     horizons = tuple(judged.survival)
     outcomes = _Outcomes(durations, events, risk)
-
-    def harrell(rows: Rows) -> float:
-        _, timeline, pairs = outcomes.of(rows)
-        return harrells_c_of(timeline, pairs).c_index
 
     def uno(rows: Rows) -> float:
         _, timeline, pairs = outcomes.of(rows)
@@ -124,12 +136,12 @@ def quick_measures(judged: Judged) -> dict[Key, Measure]:
         return measured
 
     measures: dict[Key, Measure] = {
-        ("harrells_c", OF_ALL_HORIZONS): harrell,
         ("unos_c", horizons[-1]): uno,
         **{("auc", horizon): auc(horizon) for horizon in horizons},
         **{("brier", horizon): brier(horizon) for horizon in horizons},
     }
-    return {key: _once_for_everybody(measure, len(durations)) for key, measure in measures.items()}
+    once = {key: _once_for_everybody(measure, len(durations)) for key, measure in measures.items()}
+    return rank_measures(judged, outcomes) | once
 
 
 def _once_for_everybody(measure: Measure, people: int) -> Measure:

@@ -29,4 +29,6 @@ def levels_of(members: pd.DataFrame, covariate: Covariate) -> dict[str, NDArray[
     own = level_of(members, covariate)
     declared = {"quartile": QUARTERS, "cut": cut_levels(covariate.cuts) if covariate.cuts else ()}
     order = declared.get(covariate.kind, covariate.levels)
-    return {level: own == level for level in order if (own == level).any()}
+    places = pd.Index(order, dtype=object).get_indexer(pd.Index(own, dtype=object))
+    within = {level: places == place for place, level in enumerate(order)}
+    return {level: rows for level, rows in within.items() if rows.any()}

@@ -11,7 +11,7 @@ import pandas as pd
 from jobs.risk.at_risk import calibration_at_risk, is_plain, measured_at_risk
 from jobs.risk.declared import model_covariates
 from jobs.risk.findings import ALL, CalibrationGroup, Decision, Performance
-from jobs.risk.judged import OF_ALL_HORIZONS, Judged, Key, quick_measures, slow_measures
+from jobs.risk.judged import OF_ALL_HORIZONS, Judged, Key, quick_measures, rank_measures, slow_measures
 from jobs.risk.levels import levels_of
 from jobs.risk.models import Predicted, columns_of, covariates_of, frame_of
 from model.errors import NotComputable
@@ -156,9 +156,8 @@ def _by_group(name: str, frame: pd.DataFrame, judged: Judged, cohort: Cohort) ->
     covariates = model_covariates(cohort)
     for group in subgroups.by:
         for level, rows in levels_of(frame, covariates[group]).items():
-            some = judged.only(rows)
-            chosen = {key: measure for key, measure in quick_measures(some).items() if key[0] == "harrells_c"}
-            yield from _findings(name, chosen, some, resampling_of(cohort), group_name=group, level=level)
+            some = judged.ranked(rows)
+            yield from _findings(name, rank_measures(some), some, resampling_of(cohort), group_name=group, level=level)
 
 
 def _decisions(name: str, judged: Judged) -> Iterator[Decision]:

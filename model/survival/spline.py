@@ -46,16 +46,18 @@ def spline_columns(values: Floats, knots: tuple[float, ...]) -> list[Floats]:
     spread, last_step = (last - knots[0]) ** 2, last - before_last
 
     def above(knot: float) -> Floats:
-        cubed: Floats = np.maximum(values - knot, 0.0) ** 3
+        part = np.maximum(values - knot, 0.0)
+        cubed: Floats = part * part * part
         return cubed
 
+    above_before_last, above_last = above(before_last), above(last)
     return [
         values,
         *(
             (
                 above(knot)
-                - above(before_last) * ((last - knot) / last_step)
-                + above(last) * ((before_last - knot) / last_step)
+                - above_before_last * ((last - knot) / last_step)
+                + above_last * ((before_last - knot) / last_step)
             )
             / spread
             for knot in first
