@@ -62,16 +62,15 @@ def _tell(done: str) -> None:
     print(f"{datetime.now(UTC):%H:%M:%S} {done}", file=sys.stderr, flush=True)
 
 
-def accept_contents(warehouse: Warehouse, *, batch: int, contents: int) -> list[str]:
+def accept_contents(connection: psycopg.Connection[tuple[object, ...]], *, batch: int, contents: int) -> list[str]:
     """Photos with bytes of their own, accepted and not scored yet; the SHA-256 of the bytes."""
-    with warehouse.superuser() as connection:
-        values = {"batch": batch, "contents": contents, "night": LAST_NIGHT, "run": RUN}
-        connection.execute(_PHOTOS_TO_SCORE, values)
-        connection.execute(_ACCEPTED, values)
-        rows = connection.execute(
-            "SELECT content_sha256 FROM fahr.photo_v1 WHERE source_key LIKE %(prefix)s", {"prefix": f"{batch}-%"}
-        )
-        return [str(row[0]) for row in rows]
+    values = {"batch": batch, "contents": contents, "night": LAST_NIGHT, "run": RUN}
+    connection.execute(_PHOTOS_TO_SCORE, values)
+    connection.execute(_ACCEPTED, values)
+    rows = connection.execute(
+        "SELECT content_sha256 FROM fahr.photo_v1 WHERE source_key LIKE %(prefix)s", {"prefix": f"{batch}-%"}
+    )
+    return [str(row[0]) for row in rows]
 
 
 def _key(release: ModelRelease) -> dict[str, object]:

@@ -2,7 +2,8 @@
 
 What differs is physical: each new key goes to a page of its own of the large key's index, which is read from the
 system's cache (the table is larger than the server's own) and, as the first change since a checkpoint, logged whole.
-Before each publish there is a checkpoint, as there is between two nights: so all of that is counted.
+Before each publish there is a checkpoint, as there is between two nights: so all of that is counted. And statistics are
+taken while nothing is staged or due, as autovacuum takes them by day.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import psutil
+import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import event, text
@@ -34,12 +38,24 @@ class MergeResult:
     scores_before: int
     merge_seconds: float
     """The merging transaction, from its first write to the end of its commit; median of the rounds."""
+    merge_processor_seconds: float
+    """What the server's process computed in it: other work on the machine stretches seconds, and this less."""
     publish_seconds: float
     """The whole `fahr publish`: loading the staged files, the gate, the merge."""
     all_merge_seconds: list[float]
+    all_merge_processor_seconds: list[float]
     all_publish_seconds: list[float]
     load_average: float
     """Of the machine over the minute before the first round: what else it did, and the fill."""
+
+
+@dataclass(frozen=True)
+class _Publish:
+    """Seconds of one publish."""
+
+    merge: float
+    merge_processor: float
+    whole: float
 
 
 def run(*, home: Path, rounds: int, scores: int = LARGE) -> list[MergeResult]:
@@ -49,17 +65,36 @@ def run(*, home: Path, rounds: int, scores: int = LARGE) -> list[MergeResult]:
     load = os.getloadavg()[0]
     measured = in_turn([table.publish for table in tables], rounds=rounds)
     stop_server(home)
-    return [
-        MergeResult(
-            scores_before=table.scores,
-            merge_seconds=middle([merge for merge, _ in of_table]),
-            publish_seconds=middle([whole for _, whole in of_table]),
-            all_merge_seconds=each([merge for merge, _ in of_table]),
-            all_publish_seconds=each([whole for _, whole in of_table]),
-            load_average=round(load, 1),
-        )
-        for table, of_table in zip(tables, measured, strict=True)
-    ]
+    return [_result(table.scores, of_table, load) for table, of_table in zip(tables, measured, strict=True)]
+
+
+def _result(scores: int, publishes: list[_Publish], load: float) -> MergeResult:
+    merges = [one.merge for one in publishes]
+    processor = [one.merge_processor for one in publishes]
+    whole = [one.whole for one in publishes]
+    return MergeResult(
+        scores_before=scores,
+        merge_seconds=middle(merges),
+        merge_processor_seconds=middle(processor),
+        publish_seconds=middle(whole),
+        all_merge_seconds=each(merges),
+        all_merge_processor_seconds=each(processor),
+        all_publish_seconds=each(whole),
+        load_average=round(load, 1),
+    )
+
+
+@dataclass(frozen=True)
+class _Instant:
+    """Seconds of the clock, and those that the server's process of a connection has computed, up to now."""
+
+    clock: float
+    processor: float
+
+    @classmethod
+    def of(cls, connection: psycopg.Connection[Any]) -> _Instant:
+        computed = psutil.Process(connection.info.backend_pid).cpu_times()
+        return cls(time.perf_counter(), computed.user + computed.system)
 
 
 class _Table:
@@ -69,34 +104,38 @@ class _Table:
         self.scores = scores
         self.warehouse: Warehouse = new_warehouse(home, f"scores_{scores}")
         fill_scores(self.warehouse, scores=scores)
-        self._began = self._ended = 0.0
+        self._began: _Instant | None = None
+        self._ended: _Instant | None = None
         self._watch()
 
-    def publish(self, batch: int) -> tuple[float, float]:
-        """Stage new scores and publish them; seconds of the merge and of the whole."""
-        self._stage(accept_contents(self.warehouse, batch=batch + 1, contents=STAGED))
+    def publish(self, batch: int) -> _Publish:
+        """Stage new scores and publish them."""
         with self.warehouse.superuser() as connection:
+            for table in ("fahr_stage.face_score", "fahr.validation_v1", "fahr.score_failure_v1"):
+                connection.execute(f"VACUUM ANALYZE {table}")
+            contents = accept_contents(connection, batch=batch + 1, contents=STAGED)
             connection.execute("CHECKPOINT")
-        self._began = self._ended = 0.0
+        self._stage(contents)
+        self._began = self._ended = None
         started = time.perf_counter()
         counts = publish(settings=self.warehouse.settings, engine=self.warehouse.engine, night=LAST_NIGHT)
         whole = time.perf_counter() - started
-        if counts["scored"] != STAGED:
+        if counts["scored"] != STAGED or self._began is None or self._ended is None:
             raise RuntimeError(f"The publish did not write what was staged: {counts}")
-        return self._ended - self._began, whole
+        return _Publish(self._ended.clock - self._began.clock, self._ended.processor - self._began.processor, whole)
 
     def _watch(self) -> None:
         """Note when the merging transaction writes its first score, and when its connection is given back."""
 
         @event.listens_for(self.warehouse.engine, "before_cursor_execute")
-        def began(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-            if "INSERT INTO fahr.face_score_v1" in statement and not self._began:
-                self._began = time.perf_counter()
+        def began(_connection: object, cursor: Any, statement: str, *_: object) -> None:
+            if "INSERT INTO fahr.face_score_v1" in statement and self._began is None:
+                self._began = _Instant.of(cursor.connection)
 
         @event.listens_for(self.warehouse.engine, "checkin")
-        def ended(*_: object) -> None:
-            if self._began and not self._ended:
-                self._ended = time.perf_counter()
+        def ended(connection: Any, _record: object) -> None:
+            if self._began is not None and self._ended is None:
+                self._ended = _Instant.of(connection)
 
     def _stage(self, contents: list[str]) -> None:
         release = self.warehouse.release
@@ -134,8 +173,9 @@ def as_markdown(results: list[MergeResult]) -> str:
     ratios = _ratios(results)
     return (
         f"Merging {STAGED:,} scores: {empty.merge_seconds:.2f} s into an empty table, {large.merge_seconds:.2f} s into"
-        f" {large.scores_before:,}: {ratios['merge_ratio']:.2f} times. The whole publish: {empty.publish_seconds:.2f} s"
-        f" and {large.publish_seconds:.2f} s: {ratios['publish_ratio']:.2f} times."
+        f" {large.scores_before:,}: {ratios['merge_ratio']:.2f} times; processor seconds of the server:"
+        f" {ratios['merge_processor_ratio']:.2f} times. The whole publish: {empty.publish_seconds:.2f} s"
+        f" and {large.publish_seconds:.2f} s: {ratios['publish_ratio']:.2f} times. Load before: {large.load_average}."
     )
 
 
@@ -148,5 +188,6 @@ def _ratios(results: list[MergeResult]) -> dict[str, object]:
     empty, large = results
     return {
         "merge_ratio": round(large.merge_seconds / empty.merge_seconds, 2),
+        "merge_processor_ratio": round(large.merge_processor_seconds / empty.merge_processor_seconds, 2),
         "publish_ratio": round(large.publish_seconds / empty.publish_seconds, 2),
     }
