@@ -12,9 +12,9 @@ REMARKS = """## Reading it
 - Adjusted curves: the interval takes 50 resamples here, and percentiles of so few are narrow; the default is 200.
 - Optimism: with seven terms on 120 persons the bootstrap takes off three quarters of it, not all.
 - Imputation: the complete cases of the same draws are biased because those who died have more values missing.
-- After imputation, interactions of a covariate that was imputed, and changes of its coefficient over time, are found too
-  seldom, by D2 (0.6 %) as by D1: gaps are filled as if there were neither, which draws both towards nothing. Where they
-  matter, look at the complete cases too.
+- After imputation, interactions of a covariate that was imputed, and changes of its coefficient over time, are found
+  too seldom, by D2 (0.6 %) as by D1: gaps are filled as if there were neither, which draws both towards nothing. Where
+  they matter, look at the complete cases too.
 - Rows of one person taken for several persons cry out three times too often; the robust variance does not.
 - All Cox fits are by our own Newton's method, as in the bootstraps; tests see that lifelines ends at the same maximum.
 """
