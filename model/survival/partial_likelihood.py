@@ -18,13 +18,17 @@ import numpy as np
 
 from model.survival.risk_sets import BLOCK, Floats, Integers, RiskSets
 
+FEW_ROWS = 2 * BLOCK
+"""Up to so many, the columns are put into one matrix."""
+
 
 class PartialLikelihood:
     """The partial likelihood of a data set, as a function of the coefficients.
 
     Attributes:
-        columns: of the design, one a term, (sorted rows,) each. They are read some rows at a time, and never put into
-            one matrix: models share columns, and a million rows of twenty terms fill a cache many times over.
+        columns: of the design, one a term, (sorted rows,) each. They are read some rows at a time, and not put into one
+            matrix where rows are many: models share columns, and a million rows of twenty terms fill a cache many times
+            over.
         risk_sets: of the same rows.
     """
 
@@ -50,8 +54,15 @@ class PartialLikelihood:
         """Weighted sum of the columns over all deaths, (terms,)."""
         return self.total(self.risk_sets.weights * self.risk_sets.dies)
 
+    @cached_property
+    def matrix(self) -> Floats | None:
+        """The columns as one matrix, (terms, sorted rows), where a processor's cache holds it."""
+        return stacked(self.columns) if self.columns and len(self.risk_sets.order) <= FEW_ROWS else None
+
     def rows(self, some: slice) -> Floats:
         """The columns of some sorted rows, (terms, so many rows)."""
+        if self.matrix is not None:
+            return self.matrix[:, some]
         return stacked([column[some] for column in self.columns])
 
     def taken(self, rows: Integers) -> Floats:
@@ -153,7 +164,8 @@ class EfronSums:
             second = second[1:, 1:]
         else:
             hazard = self.hazard if isinstance(moment_weights, float) else self._hazard(moment_weights)
-            second = weighted_products(self.likelihood.columns, self.theta * hazard)
+            whole = self.likelihood.matrix
+            second = weighted_products(self.likelihood.columns if whole is None else whole, self.theta * hazard)
         second -= weighted_products(self.means, risk_sets.weighted_deaths * moment_weights)
         if len(tied):
             crossed = (self.means[:, tied] * (self._left * moment_weights)[tied]) @ self._excess.T
@@ -251,6 +263,8 @@ class EfronSums:
         """mu: mean of the columns over each risk set, weighted by theta, (terms, moments)."""
         if self.risk_sets.is_grouped:
             return np.asarray(self.risk_sets.sum_from_moments(self._products[0][:, 0, 1:]).T / self.at_risk)
+        if (whole := self.likelihood.matrix) is not None:
+            return self.risk_sets.sum_at_risk(whole * self.theta) / self.at_risk
         summed = stacked([self.risk_sets.sum_at_risk(column * self.theta) for column in self.likelihood.columns])
         return summed / self.at_risk
 
@@ -315,6 +329,6 @@ def weighted_products(columns: Sequence[Floats] | Floats, weights: Floats) -> Fl
     """
     total = np.zeros((len(columns), len(columns)))
     for some in blocks_of(len(weights)):
-        block = stacked([column[some] for column in columns])
+        block = columns[:, some] if isinstance(columns, np.ndarray) else stacked([column[some] for column in columns])
         total += (block * weights[some]) @ block.T
     return total
