@@ -6,6 +6,20 @@ REVOKE ALL ON SCHEMA fahr, fahr_stage, hospital, registry FROM PUBLIC, fahr_load
 -- The loader writes what the jobs write, and may change no definition.
 GRANT USAGE ON SCHEMA fahr, fahr_stage, hospital, registry TO fahr_loader;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA fahr, fahr_stage TO fahr_loader;
+-- A simple view is written through with the rights of its owner: what is revoked below would be open by it.
+DO $$
+DECLARE
+    relation regclass;
+BEGIN
+    FOR relation IN
+        SELECT oid FROM pg_class
+        WHERE relkind IN ('v', 'm') AND relnamespace IN ('fahr'::regnamespace, 'fahr_stage'::regnamespace)
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM fahr_loader', relation);
+        EXECUTE format('GRANT SELECT ON %s TO fahr_loader', relation);
+    END LOOP;
+END
+$$;
 REVOKE INSERT, UPDATE, DELETE ON fahr.alembic_version, fahr.schema_state_v1, fahr.reason_code_v1 FROM fahr_loader;
 REVOKE INSERT, UPDATE, DELETE ON fahr.concept_set_v1, fahr.death_rule_v1, fahr.registry_reason_v1, fahr.omop_schema_v1
     FROM fahr_loader;

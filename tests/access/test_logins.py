@@ -120,6 +120,32 @@ def test_the_loader_adds_to_the_audit_and_can_neither_rewrite_it_nor_sign_for_an
     ]
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_nobody_writes_through_a_view(login, small_warehouse, role: str) -> None:
+    """A simple view is written through with its owner's rights, past what is revoked from its table."""
+    views = rows(
+        small_warehouse,
+        "SELECT oid, relname, pg_relation_is_updatable(oid, false) & 28 > 0 FROM pg_class"
+        " WHERE relkind IN ('v', 'm') AND relnamespace IN"
+        " (SELECT oid FROM pg_namespace WHERE nspname IN ('fahr', 'fahr_stage', 'hospital', 'registry'))",
+    )
+    writable = {view for _, view, is_writable in views if is_writable}
+    assert len(views) > 50 and {"audit", "reason_code"} <= writable
+    me = login(role)
+    with me.connect() as connection:
+        for oid, view, _ in views:
+            for right in ("INSERT", "UPDATE"):
+                held = text("SELECT has_any_column_privilege(CAST(:oid AS oid), :right)")
+                assert not connection.execute(held, {"oid": oid, "right": right}).scalar_one(), (view, right)
+            for right in ("DELETE", "TRUNCATE", "TRIGGER", "REFERENCES"):
+                held = text("SELECT has_table_privilege(CAST(:oid AS oid), :right)")
+                assert not connection.execute(held, {"oid": oid, "right": right}).scalar_one(), (view, right)
+    for view in writable:
+        assert refused(me, f"DELETE FROM fahr.{view}"), view
+    assert refused(me, "INSERT INTO fahr.audit (action, login_name, happened_at) VALUES ('publish', 'x', '2020-01-01')")
+    assert refused(me, "UPDATE fahr.reason_code SET permanent = false")
+
+
 def test_every_run_of_a_job_tells_which_role_it_used(engine, login) -> None:
     with recorded_run(engine, stage="validate", logical_date=date(2026, 3, 1)) as run, run.publish():
         pass
