@@ -8,7 +8,6 @@ gives each photo its decision.
 from __future__ import annotations
 
 import re
-import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,16 +26,13 @@ from jobs.runs import Run, recorded_run
 from jobs.settings import Settings
 from jobs.spark import LazySpark
 from jobs.twins import KnownPhoto, with_twins
+from jobs.usual_volume import fewest_photos
 from jobs.warehouse.connection import copy_rows
 from schemas.landing_rules import FEWEST_FOR_SHARE, LANDING, LANDING_BEFORE_TWINS, LANDING_SHAPE
 from schemas.rules import Number, failed_rules_sql, reason_sql
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-NIGHTS_OF_HISTORY = 30
-FEWEST_NIGHTS_OF_HISTORY = 7
-"""Ours: a usual night is the median of up to 30 earlier ones, once there are seven."""
 
 _NEXT_STEP = (
     "Nothing of this night was accepted or scored. Look for what changed at the sources; if the night is right as it"
@@ -79,12 +75,15 @@ def validate(*, settings: Settings, engine: Engine, spark: LazySpark, night: dat
 
     Raises:
         LockHeld: another run works on the night.
-        DatasetRejected: the night as a whole is not to be trusted; no photo got a decision.
+        DatasetRejected: the night as a whole is not to be trusted, or brought nothing where something was to be
+            expected; no photo got a decision.
     """
     with recorded_run(engine, stage="validate", logical_date=night) as run:
         with engine.connect() as connection:
-            facts = _facts(connection, settings, night)
+            fewest = fewest_photos(connection, night, settings.volume_drop_share)
+            facts = _facts(connection, settings, night, fewest)
         if facts is None:
+            _require_quiet(fewest)
             run.nothing_to_do()
             return {}
         run.counts = {"pending": facts.pending.num_rows}
@@ -103,7 +102,23 @@ def validate(*, settings: Settings, engine: Engine, spark: LazySpark, night: dat
     return run.counts
 
 
-def _facts(connection: Connection, settings: Settings, night: date) -> _Night | None:
+def _require_quiet(fewest: int) -> None:
+    """Let a night without photos pass where that is usual: a lost mount or a dead feed looks the same.
+
+    Raises:
+        DatasetRejected: photos were to be expected.
+    """
+    if fewest:
+        raise DatasetRejected(
+            f"No photo came, and the rule usual_volume asks for at least {fewest}.",
+            next_step=(
+                "Is the share mounted, does the manifest grow, does the PACS receive? If the night is right as it is"
+                " (a holiday), nothing is lost, and the next night goes on; FAHR_VOLUME_DROP_SHARE=0 lets it pass."
+            ),
+        )
+
+
+def _facts(connection: Connection, settings: Settings, night: date, fewest: int) -> _Night | None:
     has_persons = connection.execute(text("SELECT to_regclass('cdm.person') IS NOT NULL")).scalar_one()
     pending = connection.execute(_PENDING_WITH_PERSONS if has_persons else _PENDING, {"night": night}).all()
     if not pending:
@@ -114,7 +129,7 @@ def _facts(connection: Connection, settings: Settings, night: date) -> _Night | 
         known_twins=[tuple(row) for row in connection.execute(_KNOWN_TWINS, {"contents": contents})],
         limits={
             "pending": len(pending),
-            "fewest_photos": _fewest_photos(connection, settings, night),
+            "fewest_photos": fewest,
             "fewest_for_share": FEWEST_FOR_SHARE,
             "min_accepted_share": settings.min_accepted_share,
         },
@@ -155,30 +170,6 @@ _KNOWN_TWINS = text(
     FROM fahr.validation_v1 AS decision
     JOIN fahr.photo_v1 AS photo USING (photo_id, content_sha256)
     WHERE photo.person_id IS NOT NULL AND content_sha256 = ANY(:contents)
-    """
-)
-
-
-def _fewest_photos(connection: Connection, settings: Settings, night: date) -> int:
-    """So many photos must still come tonight, given those decided on already, for the night not to look broken."""
-    usual = connection.execute(_EARLIER_NIGHTS, {"night": night, "nights": NIGHTS_OF_HISTORY}).scalars().all()
-    if len(usual) < FEWEST_NIGHTS_OF_HISTORY:
-        return 0
-    decided = connection.execute(
-        text("SELECT count(*) FROM fahr.validation_v1 WHERE decided_on = :night"), {"night": night}
-    ).scalar_one()
-    return max(0, round(settings.volume_drop_share * statistics.median(usual)) - decided)
-
-
-_EARLIER_NIGHTS = text(
-    """
-    SELECT CAST(sum(CAST(counts ->> 'landed' AS bigint)) AS bigint) AS landed
-    FROM fahr.run_v1
-    WHERE stage = 'pull' AND status IN ('succeeded', 'partial') AND logical_date < :night
-    GROUP BY logical_date
-    HAVING sum(CAST(counts ->> 'landed' AS bigint)) > 0
-    ORDER BY logical_date DESC
-    LIMIT :nights
     """
 )
 

@@ -227,17 +227,27 @@ def test_a_handful_of_bad_photos_does_not_stop_a_night(settings, engine, spark):
     assert (counts["accepted"], counts["unknown_patient"]) == (0, 3)
 
 
+def history(engine, landed: dict[int, int], status: str = "succeeded") -> None:
+    """Pulls of earlier (or later, or this) nights: so many nights ago, and how many photos each landed."""
+    with engine.begin() as connection:
+        for ago, photos in landed.items():
+            connection.execute(
+                text(
+                    "INSERT INTO fahr.run_v1 (run_id, stage, logical_date, status, code_version, counts)"
+                    " VALUES (gen_random_uuid(), 'pull', :night, :status, 'test',"
+                    " jsonb_build_object('landed', :landed))"
+                ),
+                {"night": NIGHT - timedelta(days=ago), "status": status, "landed": photos},
+            )
+
+
+def every_night(nights: int, photos: int = 30) -> dict[int, int]:
+    return dict.fromkeys(range(1, nights + 1), photos)
+
+
 @pytest.mark.parametrize(("nights", "tonight", "stopped"), [(7, 2, True), (7, 3, False), (6, 1, False)])
 def test_a_night_that_brings_far_too_little_is_stopped(settings, engine, spark, nights, tonight, stopped):
-    with engine.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO fahr.run_v1 (run_id, stage, logical_date, status, code_version, counts)"
-                " SELECT gen_random_uuid(), 'pull', CAST(:night AS date) - ago, 'succeeded', 'test',"
-                " jsonb_build_object('landed', 30) FROM generate_series(1, :nights) AS ago"
-            ),
-            {"night": NIGHT, "nights": nights},
-        )
+    history(engine, every_night(nights))
     land(settings, engine, [photo(number) for number in range(tonight)])
     if stopped:
         with pytest.raises(DatasetRejected, match="usual_volume"):
@@ -245,3 +255,47 @@ def test_a_night_that_brings_far_too_little_is_stopped(settings, engine, spark, 
         assert decisions(engine) == {}
     else:
         assert validate(settings=settings, engine=engine, spark=spark, night=NIGHT)["accepted"] == tonight
+        assert validate(settings=settings, engine=engine, spark=None, night=NIGHT) == {}, "what came counts when rerun"
+
+
+def test_a_night_that_brings_nothing_is_stopped_where_photos_are_usual(settings, engine):
+    history(engine, every_night(10, photos=500))
+    with pytest.raises(DatasetRejected, match="usual_volume asks for at least 50") as stopped:
+        validate(settings=settings, engine=engine, spark=None, night=NIGHT)
+    assert stopped.value.exit_code == 11
+    assert rows(engine, "SELECT status, exit_code FROM fahr.run_v1 WHERE stage = 'validate'") == [("rejected", 11)]
+    anyway = settings.model_copy(update={"volume_drop_share": 0})
+    assert validate(settings=anyway, engine=engine, spark=None, night=NIGHT) == {}
+
+
+QUIET_SUNDAYS = {ago: 500 for ago in range(1, 29) if ago % 7}
+"""Four weeks in which the weekday of tonight never brought a photo."""
+
+
+@pytest.mark.parametrize(
+    ("earlier", "others"),
+    [
+        pytest.param(every_night(6), {}, id="too little history"),
+        pytest.param(every_night(10, photos=4), {}, id="a few photos a night"),
+        pytest.param(QUIET_SUNDAYS, {}, id="a quiet weekday"),
+        pytest.param(every_night(10), {-1: 60}, id="a later night brought what this one missed"),
+        pytest.param(every_night(10), {0: 0}, id="the pull told that a source is away"),
+    ],
+)
+def test_a_night_that_brings_nothing_leaves_no_trace_where_that_may_be(settings, engine, earlier, others):
+    history(engine, earlier)
+    history(engine, others, status="partial")
+    assert validate(settings=settings, engine=engine, spark=None, night=NIGHT) == {}
+    assert rows(engine, "SELECT * FROM fahr.run_v1 WHERE stage = 'validate'") == []
+
+
+def test_one_bad_night_makes_no_weekday_quiet(settings, engine):
+    history(engine, {ago: 500 for ago in range(1, 29) if ago != 7})
+    with pytest.raises(DatasetRejected, match="usual_volume"):
+        validate(settings=settings, engine=engine, spark=None, night=NIGHT)
+
+
+def test_a_few_photos_on_a_quiet_weekday_are_scored(settings, engine, spark):
+    history(engine, QUIET_SUNDAYS)
+    land(settings, engine, [photo(1)])
+    assert validate(settings=settings, engine=engine, spark=spark, night=NIGHT)["accepted"] == 1
