@@ -1,8 +1,8 @@
 """Follow: before a night pulls, the ledger follows what the hospital decided about what it pulled before.
 
-In this order, in one transaction: merged persons, opt-outs, the retention time, and photos that an earlier night found
-to be taken after it, now that their day has come. Then the landed bytes that are to go
-are removed. A night that finds nothing decided leaves no row.
+In this order, in one transaction: merged persons, opt-outs, photos of nobody known, the retention time, and photos that
+an earlier night found to be taken after it, now that their day has come. Then the landed bytes that are to go are
+removed. A night that finds nothing decided leaves no row.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from jobs.retention import expired, note_expired
 from jobs.runs import Run, recorded_run
 from jobs.settings import Settings
 from jobs.standing import judge_again
+from jobs.strangers import give_up_strangers, strangers_landed
 
 
 def follow(*, settings: Settings, engine: Engine, night: date) -> dict[str, int]:
     """Bring the ledger and the landing zone in line with the hospital's merges and opt-outs, and the retention time.
 
     Returns:
-        Counts, those that apply: merges_followed, photos_moved, persons_opted_out, photos_opted_out, photos_purged.
+        Counts, those that apply: merges_followed, photos_moved, persons_opted_out, photos_opted_out,
+        photos_of_strangers, photos_purged.
 
     Raises:
         LockHeld: another run works on the night.
@@ -43,9 +45,10 @@ def _decide(run: Run, settings: Settings) -> None:
         refusing = refusing_persons(connection, night, kept_persons(connection, night))
         # A merge may bring photos under a person who refused: where there is one, look after it was followed.
         opt_outs = bool(merges) or opt_out_news(connection, refusing)
+        strangers = strangers_landed(connection)
         old = expired(connection, night, settings.landing_days)
         ripe = connection.execute(text(f"SELECT EXISTS ({_RIPE})"), {"night": night}).scalar_one()
-    if not (merges or opt_outs or old or ripe):
+    if not (merges or opt_outs or strangers or old or ripe):
         run.nothing_to_do()
         return
     with run.publish() as connection:
@@ -53,6 +56,8 @@ def _decide(run: Run, settings: Settings) -> None:
             follow_merges(connection, run, merges)
         if opt_outs:
             follow_opt_outs(connection, run, refusing)
+        if strangers:
+            give_up_strangers(connection, run)
         if old and settings.landing_days is not None:
             note_expired(connection, run, settings.landing_days)
         if ripe:

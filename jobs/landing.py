@@ -245,6 +245,9 @@ class _LandingWorker:
                 return identity | {"outcome": "refused", "header_problem": "opted_out"}
             if task["person_id"] not in (None, identity["person_id"]):
                 return identity | {"outcome": "refused", "header_problem": "patient_contradicted"}
+            if identity["person_id"] is None:
+                # Nobody can say whether they refuse: the bytes do not stay. A file that is no photo is told as such.
+                return identity | {"outcome": "refused", "header_problem": header.problem or "unknown_patient"}
         return identity | {
             "outcome": "landed",
             "content": content,

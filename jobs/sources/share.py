@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from jobs.sources.base import ListedPhoto, SourceUnreachable
-from jobs.sources.files import FolderReader
+from jobs.sources.base import ListedPhoto
+from jobs.sources.files import FolderReader, require_mounted
 from jobs.watermarks import LOOKBACK, is_compared, watermark_of
 
 _LISTED = """
@@ -23,7 +23,7 @@ _LISTED = """
     LEFT JOIN fahr.reason_code_v1 AS reason ON reason.reason_code = known.reason_code
     WHERE manifest.registered_at < CAST(:night AS date) + 1
       AND (known.source_version IS DISTINCT FROM manifest.registered_at::text OR NOT reason.permanent
-           OR known.pull_again)
+           OR known.pull_again OR (known.reason_code = 'unknown_patient' AND person.person_id IS NOT NULL))
 """
 _COMPARED = text(f"{_LISTED} ORDER BY manifest.photo_key")
 # The two ways to news, each with an index of its own: registered lately, or pulled without success.
@@ -57,10 +57,10 @@ class ShareSource:
     comparison_days: int = 7
 
     def new_photos(self, connection: Connection, night: date) -> list[ListedPhoto]:
-        """Manifest rows registered up to `night` that are new, changed, or to be tried again.
+        """Manifest rows registered up to `night` that are new, changed, to be tried again, or of somebody known by now.
 
         Raises:
-            SourceUnreachable: photos are waiting and the root of the share is not there (not mounted).
+            SourceUnreachable: photos are waiting and the root of the share is not there or empty (not mounted).
         """
         watermark = watermark_of(connection, self.name)
         if watermark is None or watermark.comparison_due(night, self.comparison_days):
@@ -68,8 +68,8 @@ class ShareSource:
         else:
             since = min(watermark.seen_through, night) - LOOKBACK
             rows = connection.execute(_NEWS, {"night": night, "since": since}).all()
-        if rows and not self.root.is_dir():
-            raise SourceUnreachable(self.name)
+        if rows:
+            require_mounted(self.root)
         return [
             ListedPhoto(
                 source=self.name,
@@ -79,6 +79,8 @@ class ShareSource:
                 person_id=row.person_id,
                 captured_at=row.captured_at,
                 opted_out=row.opted_out,
+                # Whom the map does not know we cannot ask whether they refuse, and have no business to read.
+                refused_as="unknown_patient" if row.person_id is None else None,
             )
             for row in rows
         ]

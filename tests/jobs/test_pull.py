@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from datetime import date, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sqlalchemy import text
 
 from jobs.errors import PartialNight
 from jobs.pull import pull
+from jobs.retry import mark_for_retry
 from tests.nights.photograph import jpeg_bytes, store_as_dicom
 
 NIGHT = date(2026, 3, 2)
@@ -20,8 +22,9 @@ NIGHT = date(2026, 3, 2)
 
 @pytest.fixture
 def share(settings, owner_engine) -> Path:
-    """An empty share with two known patients."""
+    """A share without photographs, with two known patients."""
     settings.share.mkdir(parents=True)
+    (settings.share / "README").write_text("Photographs of the clinic.")
     with owner_engine.begin() as connection:
         connection.execute(text("INSERT INTO hospital.patient_id_map VALUES ('M1', 1), ('M2', 2)"))
     return settings.share
@@ -142,6 +145,7 @@ def test_a_dicom_photo_finds_its_person_through_the_id_map(settings, engine, own
     pull(settings=settings, engine=engine, spark=spark, night=NIGHT)
     ledger = _ledger(engine)
     assert (ledger["known.dcm"]["person_id"], ledger["unknown.dcm"]["person_id"]) == (2, None)
+    assert (ledger["known.dcm"]["reason_code"], ledger["unknown.dcm"]["reason_code"]) == (None, "unknown_patient")
     assert ledger["known.dcm"]["captured_at"] == datetime(2026, 3, 2, 10)
     assert ledger["known.dcm"]["sop_class_uid"] == "1.2.840.10008.5.1.4.1.1.77.1.4"
 
@@ -164,22 +168,92 @@ def test_what_a_killed_pull_left_is_removed(settings, engine, owner_engine, spar
     assert len(list(settings.landing.iterdir())) == 1
 
 
-def test_a_photo_whose_patient_becomes_known_is_judged_again(settings, engine, owner_engine, spark, share):
+def _maps(owner_engine, mrn: str, person_id: int) -> None:
+    with owner_engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO hospital.patient_id_map VALUES (:mrn, :id)"), {"mrn": mrn, "id": person_id}
+        )
+
+
+def _files_landed(settings) -> int:
+    return len(list(settings.landing.rglob("*.parquet")))
+
+
+def test_a_photo_whose_patient_is_corrected_is_judged_again(settings, engine, owner_engine, spark, share):
     (share / "a.jpg").write_bytes(_photo(1))
-    _register(owner_engine, "k1", "a.jpg", mrn="M9")
+    _register(owner_engine, "k1", "a.jpg", mrn="M1")
     pull(settings=settings, engine=engine, spark=spark, night=NIGHT)
     with engine.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO fahr.validation_v1 SELECT photo_id, content_sha256, false, 'unknown_patient',"
-                " '{patient_known}', :night, run_id FROM fahr.photo_v1"
+                "INSERT INTO fahr.validation_v1 SELECT photo_id, content_sha256, false, 'captured_before_birth',"
+                " '{captured_before_birth}', :night, run_id FROM fahr.photo_v1"
             ),
             {"night": NIGHT},
         )
     with owner_engine.begin() as connection:
-        connection.execute(text("INSERT INTO hospital.patient_id_map VALUES ('M9', 9)"))
-    _register(owner_engine, "k1", "a.jpg", mrn="M9", registered="2026-03-03 08:00")
+        connection.execute(text("UPDATE hospital.photo_manifest SET mrn = 'M2', registered_at = '2026-03-03 08:00'"))
     pull(settings=settings, engine=engine, spark=spark, night=date(2026, 3, 3))
-    assert _ledger(engine)["k1"]["person_id"] == 9
+    assert _ledger(engine)["k1"]["person_id"] == 2
     with engine.connect() as connection:
         assert connection.execute(text("SELECT status FROM fahr.coverage")).scalars().all() == ["waiting"]
+
+
+def test_a_photo_of_a_patient_the_map_does_not_know_is_not_read_until_it_does(
+    settings, engine, owner_engine, spark, share
+):
+    (share / "a.jpg").write_bytes(_photo(1))
+    _register(owner_engine, "k1", "a.jpg", mrn="M9")
+    unread = {"listed": 1, "landed": 0, "unknown_patient": 1}
+    assert pull(settings=settings, engine=engine, spark=spark, night=NIGHT) == unread
+    assert pull(settings=settings, engine=engine, spark=spark, night=date(2026, 3, 3)) == {"listed": 0, "landed": 0}
+    assert _files_landed(settings) == 0
+    _maps(owner_engine, "M9", 9)
+    assert pull(settings=settings, engine=engine, spark=spark, night=date(2026, 3, 4)) == {"listed": 1, "landed": 1}
+    assert (_ledger(engine)["k1"]["person_id"], _ledger(engine)["k1"]["reason_code"]) == (9, None)
+
+
+def test_a_patient_who_refused_before_the_map_knew_them_has_no_face_in_landing(
+    settings, engine, owner_engine, spark, share
+):
+    (share / "a.jpg").write_bytes(_photo(1))
+    folder = settings.home / "hospital" / "dicom"
+    store_as_dicom(np.zeros((60, 80, 3), np.uint8), folder / "b.dcm", mrn="M9")
+    (folder / "letter.txt").write_text("no photograph")
+    os.utime(folder / "letter.txt", (0, 0))
+    _register(owner_engine, "k1", "a.jpg", mrn="M9")
+    counts = pull(settings=settings, engine=engine, spark=spark, night=NIGHT)
+    assert counts == {"listed": 3, "landed": 0, "unknown_patient": 2, "not_an_image": 1}
+    assert _files_landed(settings) == 0
+    _maps(owner_engine, "M9", 9)
+    with owner_engine.begin() as connection:
+        connection.execute(text("INSERT INTO hospital.opt_out VALUES (9, '2026-03-02')"))
+    mark_for_retry(engine, "unknown_patient")
+    counts = pull(settings=settings, engine=engine, spark=spark, night=date(2026, 3, 3))
+    assert counts == {"listed": 2, "landed": 0, "opted_out": 2}
+    assert _files_landed(settings) == 0
+    with engine.connect() as connection:
+        assert (
+            connection.execute(text("SELECT count(*) FROM fahr.photo_v1 WHERE landing_run_id IS NOT NULL")).scalar()
+            == 0
+        )
+
+
+def test_what_was_landed_of_nobody_known_goes_and_is_asked_for_again(settings, engine, owner_engine, spark, share):
+    """As an earlier version left them: one of a patient whom the map knows by now, one of somebody it never will."""
+    (share / "a.jpg").write_bytes(_photo(1))
+    (share / "b.jpg").write_bytes(_photo(2))
+    _register(owner_engine, "known-by-now", "a.jpg", mrn="M1")
+    _register(owner_engine, "never", "b.jpg", mrn="M2")
+    pull(settings=settings, engine=engine, spark=spark, night=NIGHT)
+    first = _ledger(engine)["never"]["landing_run_id"]
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE fahr.photo_v1 SET person_id = NULL, listed_person_id = NULL"))
+    with owner_engine.begin() as connection:
+        connection.execute(text("DELETE FROM hospital.patient_id_map WHERE mrn = 'M2'"))
+    counts = pull(settings=settings, engine=engine, spark=spark, night=date(2026, 3, 3))
+    assert counts == {"photos_of_strangers": 2, "listed": 2, "landed": 1, "unknown_patient": 1}
+    assert not (settings.landing / f"pull={first}").exists()
+    ledger = _ledger(engine)
+    assert (ledger["known-by-now"]["person_id"], ledger["never"]["reason_code"]) == (1, "unknown_patient")
+    assert pull(settings=settings, engine=engine, spark=spark, night=date(2026, 3, 3)) == {"listed": 0, "landed": 0}

@@ -74,6 +74,7 @@ def _first_night(hospital: ChangingHospital) -> None:
     hospital.stores_dicom("stays.dcm", "M1", 20, arrived=NIGHTS[0])
     hospital.stores_dicom("deleted.dcm", "M2", 21, arrived=NIGHTS[0])
     hospital.stores_dicom("opts-out.dcm", "M3", 22, arrived=NIGHTS[0])
+    hospital.stores_dicom("unmapped.dcm", "M9", 23, arrived=NIGHTS[0])
 
 
 def test_seven_nights_end_in_the_tables_of_one_clean_night(
@@ -98,7 +99,7 @@ def test_seven_nights_end_in_the_tables_of_one_clean_night(
 
         _first_night(hospital)
         first = night(1)
-        assert first["pull"] == {"listed": 15, "landed": 14, "file_missing": 1}
+        assert first["pull"] == {"listed": 16, "landed": 13, "file_missing": 1, "unknown_patient": 2}
         assert first["validate"]["bytes_of_another_patient"] == 2
         assert first["publish"] == {"scored": 6, "rejected": 1, "failed": 0}
 
@@ -129,13 +130,13 @@ def test_seven_nights_end_in_the_tables_of_one_clean_night(
         fifth = night(5)
         assert (fifth["pull"]["withdrawn"], fifth["pull"]["photos_opted_out"]) == (2, 2)
 
-        # Two persons are one; a record number finds its person.
+        # Two persons are one; a record number finds its person, and the share's photo of that patient comes in.
         hospital.execute("INSERT INTO hospital.person_merge VALUES (5, 4, '2026-03-06')")
         hospital.maps(M9=9)
         sixth = night(6)
-        assert (sixth["pull"]["photos_moved"], sixth["validate"]["accepted"]) == (2, 2)
+        assert (sixth["pull"]["photos_moved"], sixth["pull"]["landed"], sixth["validate"]["accepted"]) == (2, 1, 3)
 
-        # The unmapped photo is tried again by its reason; a photo's bytes turn up under another patient.
+        # The DICOM folder's is read again by its reason; a photo's bytes turn up under another patient.
         hospital.registers("d-same-bytes", "M6", face(0), registered="2026-03-07 09:00")
         seventh = night(7, retry="unknown_patient")
         assert (seventh["retry"]["photos"], seventh["validate"]["bytes_of_another_patient"]) == (1, 2)
