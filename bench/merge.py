@@ -41,7 +41,7 @@ class MergeResult:
     merge_processor_seconds: float
     """What the server's process computed in it: other work on the machine stretches seconds, and this less."""
     publish_seconds: float
-    """The whole `fahr publish`: loading the staged files, the gate, the merge."""
+    """The whole `fahr publish`, which is what a night pays: loading the staged files, the gate, the merge."""
     all_merge_seconds: list[float]
     all_merge_processor_seconds: list[float]
     all_publish_seconds: list[float]
@@ -59,7 +59,7 @@ class _Publish:
 
 
 def run(*, home: Path, rounds: int, scores: int = LARGE) -> list[MergeResult]:
-    """Publish in turn into a table that was empty and into a large one."""
+    """Publish in turn into an empty table, emptied again for each round, and into a large one."""
     home = home / "merge"
     tables = [_Table(home, 0), _Table(home, scores)]
     load = os.getloadavg()[0]
@@ -111,6 +111,8 @@ class _Table:
     def publish(self, batch: int) -> _Publish:
         """Stage new scores and publish them."""
         with self.warehouse.superuser() as connection:
+            if not self.scores:
+                connection.execute("TRUNCATE fahr.face_score_v1")
             for table in ("fahr_stage.face_score", "fahr.validation_v1", "fahr.score_failure_v1"):
                 connection.execute(f"VACUUM ANALYZE {table}")
             contents = accept_contents(connection, batch=batch + 1, contents=STAGED)
