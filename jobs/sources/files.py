@@ -5,7 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.sources.base import PhotoUnreadable
+from jobs.sources.base import PhotoUnreadable, SourceUnreachable
+
+
+def require_mounted(folder: Path) -> None:
+    """Ask that something lies in `folder`: where nothing is mounted there is an empty folder, or none.
+
+    Raises:
+        SourceUnreachable: it is not there, is empty, or cannot be looked into.
+    """
+    try:
+        if not any(folder.iterdir()):
+            raise SourceUnreachable("its folder is empty, and photos are known that lie there: is it mounted?")
+    except (FileNotFoundError, NotADirectoryError):
+        raise SourceUnreachable("its folder is not there: is it mounted?") from None
+    except OSError:
+        raise SourceUnreachable("its folder cannot be looked into: may this user read it?") from None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from tests.jobs.landed import NIGHT, land, photo, rows
 def share(settings, engine, owner_engine) -> ShareSource:
     """A share of 40 photos, all pulled on the night, and read and compared through to it."""
     settings.share.mkdir(parents=True)
+    (settings.share / "a.jpg").write_bytes(b"never read")
     run = land(settings, engine, [photo(number) for number in range(1, 41)])
     with owner_engine.begin() as connection:
         connection.execute(
