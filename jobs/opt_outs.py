@@ -7,7 +7,7 @@ was merged into another holds for that one. What stays of a photo is its number,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 
 from sqlalchemy import Connection, text
@@ -37,7 +37,7 @@ _REFUSALS = text(
 
 
 def opt_out_news(connection: Connection, refusing: frozenset[int]) -> bool:
-    """Whether the ledger knows a photo of a person who refused, or refuses one of a person who no longer does."""
+    """Whether the ledger or a risk table knows a person who refused, or the ledger refuses one who no longer does."""
     return bool(connection.execute(_NEWS, {"refusing": list(refusing)}).scalar_one())
 
 
@@ -50,6 +50,8 @@ _NEWS = text(
         SELECT FROM fahr.photo_v1
         WHERE reason_code = 'opted_out' AND NOT pull_again AND person_id <> ALL(:refusing)
     )
+    OR EXISTS (SELECT FROM fahr.cohort_member_v1 WHERE person_id = ANY(:refusing))
+    OR EXISTS (SELECT FROM fahr.patient_risk_v1 WHERE person_id = ANY(:refusing))
     """
 )
 
@@ -73,20 +75,28 @@ def follow_opt_outs(connection: Connection, run: Run, refusing: frozenset[int]) 
     connection.execute(_REFUSE, {"night": run.logical_date, "run_id": run.run_id})
     for table in ("face_score_v1", "score_failure_v1", "out_of_fold_score_v1"):
         connection.execute(text(_FORGET.format(table=table)))
-    for table in ("patient_risk_v1", "cohort_member_v1"):
-        connection.execute(
-            text(f"DELETE FROM fahr.{table} USING refusing WHERE {table}.person_id = refusing.person_id")
-        )
-    for person in tombstones:
-        audit.record(
-            connection,
-            action="opt_out",
-            subject=f"person {person.person_id}",
-            run_id=run.run_id,
-            counts={"photos": person.photos, "landed": person.landed, "scores": person.scores},
-        )
-    run.counts |= {"persons_opted_out": len(tombstones), "photos_opted_out": sum(one.photos for one in tombstones)}
+    removed = {
+        person.person_id: {"photos": person.photos, "landed": person.landed, "scores": person.scores}
+        for person in tombstones
+    }
+    for person_id in sorted(remove_from_risk_tables(connection, refusing)):
+        removed.setdefault(person_id, {"photos": 0, "landed": 0, "scores": 0})
+    for person_id, counts in removed.items():
+        audit.record(connection, action="opt_out", subject=f"person {person_id}", run_id=run.run_id, counts=counts)
+    run.counts |= {"persons_opted_out": len(removed), "photos_opted_out": sum(one.photos for one in tombstones)}
     _allow_again(connection, run)
+
+
+def remove_from_risk_tables(connection: Connection, refusing: Collection[int]) -> set[int]:
+    """Take persons' rows out of the cohorts and predictions of every analysis; returns who had any.
+
+    What an analysis tells of all its persons together stays.
+    """
+    persons: set[int] = set()
+    for table in ("patient_risk_v1", "cohort_member_v1"):
+        statement = text(f"DELETE FROM fahr.{table} WHERE person_id = ANY(:refusing) RETURNING person_id")
+        persons |= set(connection.execute(statement, {"refusing": list(refusing)}).scalars())
+    return persons
 
 
 _LEAVING = text(

@@ -15,6 +15,8 @@ from sqlalchemy import Connection, Engine, text
 from threadpoolctl import threadpool_limits
 
 from jobs import audit
+from jobs.merges import kept_persons
+from jobs.opt_outs import refusing_persons, remove_from_risk_tables
 from jobs.releases import scored_model_id
 from jobs.risk.curves import curves
 from jobs.risk.declared import load_declaration
@@ -49,13 +51,15 @@ def risk(
 
     Returns:
         Counts: persons, without_followup, missing_<covariate>, imputed_<covariate>, analysed, events, models_fitted,
-        models_refused, predicted. Empty when the latest analysis is of the same data, or a cohort that reads scores
+        models_refused, predicted; refused_meanwhile where rows of persons who refuse were left out, who are in the
+        numbers of the analysis still. Empty when the latest analysis is of the same data, or a cohort that reads scores
         finds none yet.
 
     Raises:
         UsageError: there is no such cohort.
         SettingsError: the declaration is wrong, or a table it reads is missing; says which.
         LockHeld: another risk run is at work.
+        DatasetRejected: merges of persons go round in a circle.
     """
     declaration = load_declaration(cohort)
     scored_by = _current_model(engine) if declaration.reads_scores else None
@@ -72,6 +76,7 @@ def risk(
             data_sha256 = fingerprint(people)
             analysis_id = _analysis_id(declaration.sha256, data_sha256, model_id or "no scores", code_version())
             repeats = _repeats(connection, declaration, analysis_id, night)
+            kept = kept_persons(connection, night)
         if repeats:
             run.nothing_to_do()
             return {}
@@ -80,8 +85,11 @@ def risk(
         run.counts.update(analysis.counts)
         with run.publish() as connection:
             write_analysis(connection, analysis, declaration, run_id=run.run_id, night=night)
+            # Who refused while the models were fitted: the night's follow may have passed already.
+            if refused := remove_from_risk_tables(connection, refusing_persons(connection, night, kept)):
+                run.counts["refused_meanwhile"] = len(refused)
             audit.record(connection, action="risk_publish", subject=analysis_id, run_id=run.run_id, counts=run.counts)
-    return analysis.counts
+    return run.counts
 
 
 def _current_model(engine: Engine) -> str | None:

@@ -145,6 +145,24 @@ def test_a_refusal_taken_back_lets_the_photos_be_pulled_again(settings, engine, 
     assert rows(engine, "SELECT photo_id FROM fahr.photo_v1 WHERE pull_again ORDER BY 1") == [(1,), (2,)]
 
 
+def test_a_person_of_whom_only_a_risk_table_knows_leaves_it(settings, engine, owner_engine, hospital):
+    """The photos went with their source, or a risk run published after the refusal was followed."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO fahr.cohort_member_v1 (analysis_id, cohort, person_id, index_date, followup_years, event,"
+                " covariates, run_id) SELECT 'a', 'c', person, :night, 1, false, '{}', :run"
+                " FROM unnest(ARRAY[8, 9]) AS person"
+            ),
+            {"night": NIGHT, "run": hospital},
+        )
+    says(owner_engine, "INSERT INTO hospital.opt_out VALUES (9, :night)", night=NIGHT)
+    assert follow(settings=settings, engine=engine, night=NEXT) == {"persons_opted_out": 1, "photos_opted_out": 0}
+    assert rows(engine, "SELECT person_id FROM fahr.cohort_member_v1") == [(8,)]
+    assert rows(engine, "SELECT subject FROM fahr.audit_v1 WHERE action = 'opt_out'") == [("person 9",)]
+    assert follow(settings=settings, engine=engine, night=NEXT) == {}
+
+
 def test_bytes_shared_with_another_patient_keep_their_score_only_while_somebody_has_them(
     settings, engine, owner_engine, hospital
 ):

@@ -16,10 +16,12 @@ import pytest
 from scored_hospital import MODEL_ID, fill_hospital, models_only
 from sqlalchemy import Engine, make_url, text
 
+import jobs.risk.job
 from jobs.demo.population import DEMO_NIGHT, simulate_population
 from jobs.demo.truth import TRUE_COEFFICIENTS
 from jobs.errors import SettingsError, UsageError
 from jobs.risk import model_covariates, risk
+from jobs.risk.job import analyse
 from jobs.risk.tables import RISK_TABLES
 from jobs.settings import Settings
 from jobs.warehouse.connection import connect
@@ -105,6 +107,23 @@ def test_tables_hold_the_cohort_the_models_and_the_predictions(settings, engine,
     assert len(predictions) == PATIENTS
     assert sorted(predictions["fold"].unique()) == [0, 1, 2, 3, 4]
     assert (predictions["survival_1_year"] >= predictions["survival_3_year"]).all()
+
+
+def test_who_refuses_while_models_are_fitted_is_in_no_table_of_persons(settings, engine, hospital, monkeypatch):
+    """One under the id of the cohort, one under an id that was merged into it and that no night has followed yet."""
+
+    def analysed_meanwhile(*arguments):
+        today = date.today()
+        change(hospital, f"INSERT INTO hospital.opt_out VALUES (5, '{today}'), (90007, '{today}')")
+        return analyse(*arguments)
+
+    change(hospital, f"INSERT INTO hospital.person_merge VALUES (90007, 7, '{DEMO_NIGHT}')")
+    monkeypatch.setattr(jobs.risk.job, "analyse", analysed_meanwhile)
+    counts = run_risk(settings, engine)
+    assert (counts["analysed"], counts["refused_meanwhile"]) == (PATIENTS, 2)
+    for table in ("cohort_member_v1", "patient_risk_v1", "patient_survival_v1"):
+        persons = set(rows(engine, f"SELECT person_id FROM fahr.{table}")["person_id"])
+        assert len(persons) == PATIENTS - 2 and not persons & {5, 7}, table
 
 
 def test_members_are_the_simulated_patients(settings, engine, hospital):
