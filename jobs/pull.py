@@ -69,7 +69,7 @@ def pull(
             kept = kept_persons(connection, night)
             listed, away = _list(sources, connection, night)
             tasks = _with_photo_ids(_without_refusing(listed, connection, night, kept), connection)
-            withdrawn = find_withdrawn(connection, settings, sources, away, night)
+            withdrawn = _withdrawn(sources, connection, settings, away, night)
         landed = Landed(photos=[], refused=[])
         if tasks:
             readers = {source.name: source.reader() for source in sources}
@@ -107,14 +107,32 @@ def configured_sources(settings: Settings) -> list[PhotoSource]:
 def _list(sources: Sequence[PhotoSource], connection: Connection, night: date) -> tuple[list[ListedPhoto], set[str]]:
     """What is new at the sources that can be reached, and the names of those that cannot."""
     listed: list[ListedPhoto] = []
-    away = set()
+    away: set[str] = set()
     for source in sources:
         try:
             listed += source.new_photos(connection, night)
-        except SourceUnreachable:
-            away.add(source.name)
-            log.warning("The source %s cannot be reached.", source.name)
+        except SourceUnreachable as problem:
+            _leave(source, problem, away)
     return listed, away
+
+
+def _withdrawn(
+    sources: Sequence[PhotoSource], connection: Connection, settings: Settings, away: set[str], night: date
+) -> list[int]:
+    """Photos that are gone from the sources that can be reached; one that cannot be compared joins those `away`."""
+    withdrawn: list[int] = []
+    for source in sources:
+        try:
+            withdrawn += find_withdrawn(connection, settings, [source], away, night)
+        except SourceUnreachable as problem:
+            _leave(source, problem, away)
+    return withdrawn
+
+
+def _leave(source: PhotoSource, problem: SourceUnreachable, away: set[str]) -> None:
+    """Go on without a source. What it raised is a text of ours that holds nothing personal, and no path."""
+    away.add(source.name)
+    log.warning("The source %s cannot be reached: %s.", source.name, str(problem).rstrip(".?"))
 
 
 def _without_refusing(
