@@ -29,6 +29,8 @@ REASONS: tuple[ReasonCode, ...] = (
     ReasonCode("file_missing", "pull", False, "The source lists the photo, but its file is not there."),
     ReasonCode("unreadable_file", "pull", False, "The file is there, but reading it failed."),
     ReasonCode("source_unreachable", "pull", False, "The photo's source could not be reached."),
+    ReasonCode("access_denied", "pull", False, "The PACS lists the photo, and does not let our user read it."),
+    ReasonCode("not_at_hand", "pull", False, "The PACS answers, and did not bring the photo: offline, or too busy."),
     ReasonCode("outside_photo_root", "pull", True, "The listed path leads outside the photo share; it was not opened."),
     ReasonCode("file_too_large", "pull", True, "The file is larger than FAHR_MAX_PHOTO_BYTES; it was not read."),
     ReasonCode(

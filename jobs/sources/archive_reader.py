@@ -43,7 +43,8 @@ class ArchiveReader(ABC, Generic[P]):
         """The instance at `locator` as a DICOM file, as it is stored.
 
         Raises:
-            PhotoUnreadable: file_missing, file_too_large, unreadable_file, or source_unreachable.
+            PhotoUnreadable: file_missing, file_too_large, unreadable_file, access_denied, not_at_hand, or
+                source_unreachable.
         """
         breaker = Breaker.of(self.pull)
         if breaker.is_open:
@@ -70,6 +71,7 @@ class ArchiveReader(ABC, Generic[P]):
         Raises:
             SourceUnreachable: it cannot be reached, or lets nobody in.
             AnswerRefused: it answers something that is no instance.
-            PhotoUnreadable: file_missing, or file_too_large where more than `limit_bytes` came.
+            PhotoUnreadable: file_missing, access_denied, not_at_hand, or file_too_large where more than `limit_bytes`
+                came.
         """
         ...

@@ -15,6 +15,7 @@ class Breaker:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._failures = 0
+        self._waits = 0
 
     @staticmethod
     @functools.lru_cache(maxsize=16)
@@ -26,6 +27,16 @@ class Breaker:
     def is_open(self) -> bool:
         """Whether nothing more is to be asked."""
         return self._failures >= FAILURES
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether a busy server is worth waiting for."""
+        return self._waits < FAILURES
+
+    def waited_in_vain(self) -> None:
+        """The server is there, and had no time for a photo to the end."""
+        with self._lock:
+            self._waits += 1
 
     def failed(self) -> None:
         """A photo could not be had, because the server could not be reached."""

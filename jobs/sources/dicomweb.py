@@ -17,8 +17,9 @@ from jobs.sources.archive import (
 )
 from jobs.sources.archive_photo import Locator
 from jobs.sources.archive_reader import ArchiveReader
-from jobs.sources.base import PhotoUnreadable
-from jobs.sources.http_peer import Answer, AnswerTooLarge, HttpPeer, NothingThere
+from jobs.sources.base import PhotoUnreadable, SourceUnreachable
+from jobs.sources.breaker import Breaker
+from jobs.sources.http_peer import Answer, AnswerTooLarge, Busy, Forbidden, HttpPeer, NothingThere
 from jobs.sources.multipart import CutOff, only_part
 from jobs.sources.span_text import dates_of, times_of
 
@@ -138,7 +139,12 @@ class DicomwebReader(ArchiveReader[HttpPeer]):
     """Reads instances by WADO-RS."""
 
     def fetch(self, photo: Locator, limit_bytes: int) -> bytes:
-        """The instance, in one request."""
+        """The instance, in one request.
+
+        A server that has no time for a few photos, and answers a search meanwhile, has them in a slow store: then it is
+        not waited for with each of the others.
+        """
+        breaker = Breaker.of(self.pull)
         try:
             return self.peer.get(
                 f"studies/{photo.study_uid}/series/{photo.series_uid}/instances/{photo.sop_uid}",
@@ -146,11 +152,34 @@ class DicomwebReader(ArchiveReader[HttpPeer]):
                 accept=DICOM_FILE,
                 limit_bytes=limit_bytes + OVERHEAD_BYTES,
                 take=_read_file,
+                patient=breaker.is_patient,
             )
         except NothingThere:
             raise PhotoUnreadable("file_missing") from None
         except AnswerTooLarge:
             raise PhotoUnreadable("file_too_large") from None
+        except Forbidden:
+            raise PhotoUnreadable("access_denied") from None
+        except Busy:
+            if not self._answers_a_search(photo):
+                raise
+            breaker.waited_in_vain()
+            raise PhotoUnreadable("not_at_hand") from None
+
+    def _answers_a_search(self, photo: Locator) -> bool:
+        """Whether the server finds the photo's study, asked once."""
+        try:
+            self.peer.get(
+                "studies",
+                [("StudyInstanceUID", photo.study_uid), ("limit", "1")],
+                accept="application/dicom+json",
+                limit_bytes=ANSWER_BYTES,
+                take=lambda answer: _read_rows(answer, STUDY_ELEMENTS),
+                patient=False,
+            )
+        except (SourceUnreachable, NothingThere, AnswerRefused, AnswerTooLarge):
+            return False
+        return True
 
 
 def _read_file(answer: Answer) -> bytes:

@@ -52,6 +52,14 @@ class AnswerTooLarge(Exception):
     """An answer is longer than it may be; the rest of it was not read."""
 
 
+class Forbidden(SourceUnreachable):
+    """The server lets us in, and not to this (403). Whoever asked for one photo may go on to the next."""
+
+
+class Busy(SourceUnreachable):
+    """The server answered to the end that it has no time, or not the thing at hand (429, 502, 503, 504)."""
+
+
 class NothingThere(Exception):
     """The server says that it holds no such thing (404, 410)."""
 
@@ -109,20 +117,30 @@ class HttpPeer:
             raise SettingsError("FAHR_PACS_CA_FILE is no file.", next_step="Name the PEM file of the authorities.")
 
     def get(
-        self, path: str, query: list[tuple[str, str]], *, accept: str, limit_bytes: int, take: Callable[[Answer], T]
+        self,
+        path: str,
+        query: list[tuple[str, str]],
+        *,
+        accept: str,
+        limit_bytes: int,
+        take: Callable[[Answer], T],
+        patient: bool = True,
     ) -> T:
         """Ask for `path` below the root until `take` gets something out of the answer.
 
-        A busy server, a broken connection and an answer that is cut off (`take` raises CutOff) are tried again, later
-        and later.
+        A broken connection, an answer that is cut off (`take` raises CutOff) and, if we are `patient`, a busy server
+        are tried again, later and later.
 
         Raises:
-            SourceUnreachable: no connection, no trust in its certificate, no access, or busy to the end.
+            SourceUnreachable: no connection, no trust in its certificate, no access (of which 403 is Forbidden), or
+                busy to the end (Busy).
             NothingThere: 404 or 410.
             AnswerTooLarge: more than `limit_bytes`.
             AnswerRefused: another status, or cut off every time.
         """
-        return self._asked("GET", path, query, {"Accept": accept}, None, frozenset({200, 204}), limit_bytes, take)
+        retry = RETRY if patient else RETRY.new(status=0)
+        headers = {"Accept": accept}
+        return self._asked("GET", path, query, headers, None, frozenset({200, 204}), limit_bytes, take, retry)
 
     def post(
         self,
@@ -143,7 +161,7 @@ class HttpPeer:
             As `get`.
         """
         headers = {"Accept": accept, "Content-Type": content_type}
-        return self._asked("POST", path, [], headers, body, statuses, limit_bytes, take)
+        return self._asked("POST", path, [], headers, body, statuses, limit_bytes, take, RETRY)
 
     def release(self) -> None:
         """End the connections of this process that wait for another request."""
@@ -159,9 +177,9 @@ class HttpPeer:
         statuses: frozenset[int],
         limit_bytes: int,
         take: Callable[[Answer], T],
+        retry: Retry,
     ) -> T:
         url = f"{self.root.rstrip('/')}/{path}" + (f"?{urlencode(query, safe=',*')}" if query else "")
-        retry = RETRY
         while True:
             response: urllib3.BaseHTTPResponse | None = None
             error: HTTPError | None = None
@@ -179,7 +197,9 @@ class HttpPeer:
             except HTTPError:
                 if isinstance(error, (CutOff, IncompleteRead)):
                     raise AnswerRefused("cut off every time") from None
-                raise SourceUnreachable("it does not answer, or is busy") from None
+                if error is None:
+                    raise Busy("it is busy") from None
+                raise SourceUnreachable("it does not answer") from None
             retry.sleep(None if error else response)
 
     def _ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> urllib3.BaseHTTPResponse:
@@ -197,8 +217,10 @@ class HttpPeer:
     def _answer(self, response: urllib3.BaseHTTPResponse, statuses: frozenset[int], limit_bytes: int) -> Answer:
         """The whole of an answer that is meant well; HTTPError where it is cut off or trickles."""
         try:
-            if response.status in (401, 403, 407):
+            if response.status in (401, 407):
                 raise SourceUnreachable("it refuses the credentials")
+            if response.status == 403:
+                raise Forbidden("it does not let this user have that")
             if response.status in (404, 410):
                 raise NothingThere
             if response.status not in statuses:

@@ -93,7 +93,8 @@ def test_a_busy_server_is_asked_later_and_later_and_then_left(held, proxy):
     moments = []
 
     def note(request):
-        moments.append(time.monotonic())
+        if request.is_retrieval:
+            moments.append(time.monotonic())
         return busy(503)
 
     proxy.before = note
@@ -126,6 +127,30 @@ def test_one_photo_that_the_server_stumbles_over_keeps_no_other_from_coming(held
     reader = DicomwebReader(peer_of(held, proxy.url))
     assert _reason(reader, 1) == "unreadable_file"
     assert reader.read(locator_of(2), LIMIT) == photo_file(2)
+
+
+def test_photos_that_our_user_may_not_read_keep_no_other_from_coming(held, proxy):
+    restricted = {f".2.{number}" for number in range(4)}
+    proxy.before = lambda request: busy(403) if any(map(request.path.endswith, restricted)) else None
+    reader = DicomwebReader(peer_of(held, proxy.url))
+    assert [_reason(reader, number) for number in range(4)] == ["access_denied"] * 4
+    assert reader.read(locator_of(4), LIMIT) == photo_file(4)
+
+
+def test_photos_in_a_slow_store_keep_no_other_from_coming_and_are_not_waited_for_one_by_one(held, proxy, impatient):
+    offline = {f".2.{number}" for number in range(10)}
+    proxy.before = lambda request: busy(503) if any(map(request.path.endswith, offline)) else None
+    reader = DicomwebReader(peer_of(held, proxy.url))
+    assert [_reason(reader, number) for number in range(10)] == ["not_at_hand"] * 10
+    assert proxy.retrieved() == FAILURES * 5 + 7
+    assert reader.read(locator_of(10), LIMIT) == photo_file(10)
+
+
+@pytest.mark.parametrize("status", [401, 403, 407])
+def test_a_search_that_is_refused_is_a_pacs_that_is_away(held, proxy, status):
+    proxy.before = lambda request: busy(status)
+    with pytest.raises(SourceUnreachable, match="refuses the credentials" if status != 403 else "does not let"):
+        listing_of(peer_of(held, proxy.url))
 
 
 def test_a_photo_that_is_not_there_is_missing(held):

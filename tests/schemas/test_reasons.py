@@ -24,6 +24,8 @@ def test_what_may_pass_by_itself_is_tried_again():
         "file_missing",
         "unreadable_file",
         "source_unreachable",
+        "access_denied",
+        "not_at_hand",
         "patient_contradicted",
         "scorer_unavailable",
     }
