@@ -46,7 +46,7 @@ _TOTALS = text("""
         count(DISTINCT map.person_id) FILTER (WHERE record.follow_up_usable) AS followed,
         count(*) FILTER (WHERE record.mrn IS NOT NULL AND map.person_id IS NULL) AS unknown_patient
     FROM registry.record_v1 AS record
-    LEFT JOIN hospital.patient_id_map AS map USING (mrn)
+    LEFT JOIN fahr.linked_person AS map USING (mrn)
     WHERE record.registry = :registry
 """)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 VIEWS: tuple[str, ...] = (
     "reason_code",
     "concept_set",
+    "refusing_person",
+    "linked_person",
     "registry_load",
     "registry_problem",
     "registry_tumour",

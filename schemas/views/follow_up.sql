@@ -15,7 +15,7 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY
-        SELECT known.person_id::bigint, min(known.died_on), min(known.cause_of_death), max(known.last_observed_on)
+        SELECT coalesce(merged.kept_person_id, known.person_id), min(known.died_on), min(known.cause_of_death), max(known.last_observed_on)
         FROM (
             SELECT death.person_id, death.death_date AS died_on,
                 -- As JSON: a table without the column has no causes.
@@ -26,11 +26,15 @@ BEGIN
             SELECT period.person_id, NULL, NULL, period.observation_period_end_date
             FROM cdm.observation_period AS period
         ) AS known
-        WHERE NOT EXISTS (SELECT FROM hospital.opt_out WHERE opt_out.person_id = known.person_id)
-        GROUP BY known.person_id;
+        LEFT JOIN fahr.person_merge_v1 AS merged ON merged.retired_person_id = known.person_id
+        WHERE NOT EXISTS (
+            SELECT FROM fahr.refusing_person AS refusing
+            WHERE refusing.person_id = coalesce(merged.kept_person_id, known.person_id)
+        )
+        GROUP BY coalesce(merged.kept_person_id, known.person_id);
 END
 $$;
-COMMENT ON FUNCTION fahr.hospital_follow_up() IS 'What cdm.death and cdm.observation_period know of each person; nothing while there are no such tables.';
+COMMENT ON FUNCTION fahr.hospital_follow_up() IS 'What cdm.death and cdm.observation_period know of each person, merges followed; nothing while there are no such tables.';
 
 CREATE OR REPLACE VIEW fahr.follow_up AS
 WITH known AS (
@@ -112,7 +116,7 @@ SELECT
     told_alive_on AS registry_told_alive_on
 FROM resolved;
 COMMENT ON VIEW fahr.follow_up IS 'One row a person: life and death as hospital and registries know it together, conflicts resolved by fahr.death_rule_v1. People who opted out are not in it.';
-COMMENT ON COLUMN fahr.follow_up.person_id IS 'cdm.person.person_id.';
+COMMENT ON COLUMN fahr.follow_up.person_id IS 'cdm.person.person_id; of merged persons the one that is kept.';
 COMMENT ON COLUMN fahr.follow_up.died_on IS 'Day of death; null: not known to be dead.';
 COMMENT ON COLUMN fahr.follow_up.death_known_from IS 'cdm, registry or both: who tells this day of death.';
 COMMENT ON COLUMN fahr.follow_up.cause_of_death IS 'Cause of death: the registry''s ICD-10 code, else cause_source_value of cdm.death.';

@@ -1,11 +1,5 @@
 -- What the researchers' row-level views stand on: granted to nobody.
 CREATE OR REPLACE VIEW fahr.pseudonymous_person WITH (security_barrier = true) AS
-WITH refusing AS (
-    -- Of two person ids that are one patient, a refusal under either counts.
-    SELECT coalesce(merged.kept_person_id, opt_out.person_id) AS person_id
-    FROM hospital.opt_out
-    LEFT JOIN fahr.person_merge_v1 AS merged ON merged.retired_person_id = opt_out.person_id
-)
 SELECT
     member.cohort, member.analysis_id, member.person_id, name.pseudonym, name.shift_days,
     min(member.index_date) AS first_index_date
@@ -14,7 +8,11 @@ JOIN fahr.latest_analysis USING (cohort, analysis_id)
 JOIN fahr.granted_cohort USING (cohort)
 JOIN fahr.pseudonym_v1 AS name USING (person_id)
 LEFT JOIN fahr.person_merge_v1 AS merged ON merged.retired_person_id = member.person_id
-WHERE NOT EXISTS (SELECT FROM refusing WHERE refusing.person_id = coalesce(merged.kept_person_id, member.person_id))
+-- Of two person ids that are one patient, a refusal under either counts.
+WHERE NOT EXISTS (
+    SELECT FROM fahr.refusing_person AS refusing
+    WHERE refusing.person_id = coalesce(merged.kept_person_id, member.person_id)
+)
 GROUP BY member.cohort, member.analysis_id, member.person_id, name.pseudonym, name.shift_days;
 COMMENT ON VIEW fahr.pseudonymous_person IS 'Persons of the latest analyses of the cohorts that were granted to who asks, with their pseudonyms. For other views alone: it names persons.';
 COMMENT ON COLUMN fahr.pseudonymous_person.cohort IS 'Name of the cohort.';

@@ -17,7 +17,7 @@ FROM (
 ) AS told
 JOIN fahr.death_rule_v1 AS rule USING (conflict);
 COMMENT ON VIEW fahr.registry_conflict IS 'One row a person and conflict about a death between hospital and registries, and what came of it.';
-COMMENT ON COLUMN fahr.registry_conflict.person_id IS 'cdm.person.person_id.';
+COMMENT ON COLUMN fahr.registry_conflict.person_id IS 'cdm.person.person_id; of merged persons the one that is kept.';
 COMMENT ON COLUMN fahr.registry_conflict.conflict IS 'death_dates_differ, alive_after_cdm_death, observed_after_registry_death or registry_contradicts_itself.';
 COMMENT ON COLUMN fahr.registry_conflict.cdm_died_on IS 'Earliest day in cdm.death.';
 COMMENT ON COLUMN fahr.registry_conflict.cdm_last_observed_on IS 'Last day of the person''s observation periods in the CDM.';

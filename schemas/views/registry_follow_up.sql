@@ -1,7 +1,7 @@
 CREATE OR REPLACE VIEW fahr.registry_follow_up AS
 WITH told AS (
     SELECT
-        map.person_id,
+        person.person_id,
         min(record.last_contact_on) FILTER (WHERE record.vital_status = 'dead') AS death_on,
         max(record.last_contact_on) FILTER (WHERE record.vital_status = 'alive') AS alive_on,
         (array_agg(record.last_contact_precision ORDER BY record.last_contact_on)
@@ -10,9 +10,10 @@ WITH told AS (
             FILTER (WHERE record.vital_status = 'dead' AND record.cause_of_death IS NOT NULL))[1] AS cause_of_death,
         count(*)::integer AS records
     FROM registry.record_v1 AS record
-    JOIN hospital.patient_id_map AS map USING (mrn)
-    WHERE record.follow_up_usable AND NOT EXISTS (SELECT FROM hospital.opt_out WHERE opt_out.person_id = map.person_id)
-    GROUP BY map.person_id
+    JOIN fahr.linked_person AS person USING (mrn)
+    WHERE record.follow_up_usable
+        AND NOT EXISTS (SELECT FROM fahr.refusing_person AS refusing WHERE refusing.person_id = person.person_id)
+    GROUP BY person.person_id
 ),
 judged AS (
     SELECT
@@ -39,7 +40,7 @@ SELECT
     alive_on AS told_alive_on
 FROM judged;
 COMMENT ON VIEW fahr.registry_follow_up IS 'One row for each person of this hospital whom the registries follow: what they know of life and death. People who opted out are not in it.';
-COMMENT ON COLUMN fahr.registry_follow_up.person_id IS 'cdm.person.person_id through hospital.patient_id_map.';
+COMMENT ON COLUMN fahr.registry_follow_up.person_id IS 'cdm.person.person_id through hospital.patient_id_map; of merged persons the one that is kept.';
 COMMENT ON COLUMN fahr.registry_follow_up.vital_status IS 'alive or dead at the last contact.';
 COMMENT ON COLUMN fahr.registry_follow_up.last_contact_on IS 'Day of death, or the last day on which a registry knew the person alive.';
 COMMENT ON COLUMN fahr.registry_follow_up.died_on IS 'Day of death by the registries; null where they know of none.';
