@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ class Cohort:
     sha256: str
     sql_file: str
     yaml_file: str
+    fixed: Mapping[str, tuple[float | None, tuple[float, ...]]] = field(default_factory=dict)
+    """By covariate what is not to be learnt of the rows of each fit: a standard deviation, and cut points or knots."""
 
     def column_of(self, covariate: str) -> str:
         """Column of the SQL that a covariate is read from."""

@@ -15,6 +15,7 @@ import pandas as pd
 from jobs.risk.declared import model_covariates
 from jobs.risk.findings import ALL, CalibrationGroup, Performance
 from jobs.risk.levels import levels_of
+from jobs.risk.models import drawn_together
 from model.errors import NotComputable
 from model.evaluation.measuring import measure_all
 from model.survival.bootstrap import Resampling, Rows, bootstrap_intervals
@@ -41,7 +42,7 @@ class AtRisk:
 
     Attributes:
         durations, events, entry, weights: of follow-up; everybody's entry is 0, or weight 1, where none is declared.
-        persons: whose row it is.
+        persons: whose row it is, or which cluster's.
     """
 
     durations: np.ndarray
@@ -59,7 +60,7 @@ class AtRisk:
             events=frame["event"].to_numpy(bool),
             entry=np.zeros(len(frame)) if declared.entry is None else frame[declared.entry].to_numpy(float),
             weights=np.ones(len(frame)) if declared.weights is None else frame[declared.weights].to_numpy(float),
-            persons=frame["person_id"].to_numpy(np.int64),
+            persons=drawn_together(frame, cohort),
         )
 
     def concordance(self, log_risk: np.ndarray, rows: Rows) -> float:
@@ -175,7 +176,7 @@ def _concordance(
     group_name: str = ALL,
     level: str = ALL,
 ) -> Performance:
-    one, log_risk = AtRisk.of(frame, cohort), predicted["log_risk"].to_numpy(float)
+    one, log_risk = AtRisk.of(frame, cohort), predicted["ranked_by"].to_numpy(float)
     (found,) = measure_all(
         {"harrells_c": lambda rows: one.concordance(log_risk, rows)},
         one.persons,
@@ -219,7 +220,8 @@ def _calibration(
 def _slope(name: str, frame: pd.DataFrame, survival: np.ndarray, cohort: Cohort) -> Performance:
     one = AtRisk.of(frame, cohort)
     try:
-        slope = calibration_slope(one.durations, one.events, survival, entry=one.entry)
+        clusters = None if cohort.declared.cluster is None else one.persons
+        slope = calibration_slope(one.durations, one.events, survival, entry=one.entry, clusters=clusters)
     except NotComputable as reason:
         return _refused(name, frame, "calibration_slope", None, str(reason))
     return _of(name, frame, "calibration_slope", None, slope.slope, slope.ci_lower, slope.ci_upper)

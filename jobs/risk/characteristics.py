@@ -49,8 +49,8 @@ def characteristics(members: pd.DataFrame, cohort: Cohort, *, small_cell: int) -
     columns = {"All": np.ones(len(members), dtype=bool), **split}
     groups = [members[within] for within in columns.values()]
     rows: list[Row] = [
-        ("Persons", None, tuple(_counts([len(group)], None, small_cell)[0] for group in groups)),
-        ("Events", None, tuple(_counts([_events(group)], len(group), small_cell)[0] for group in groups)),
+        ("Persons", None, tuple(told_counts([len(group)], None, small_cell)[0] for group in groups)),
+        ("Events", None, tuple(told_counts([_events(group)], len(group), small_cell)[0] for group in groups)),
         ("Follow-up, years, median", None, tuple(map(_followup, groups))),
     ]
     told: set[str] = set()
@@ -82,13 +82,13 @@ def _unknown(members: pd.DataFrame, column: str) -> dict[str, Mask]:
 def _levels(label: str, levels: dict[str, Mask], columns: dict[str, Mask], small_cell: int) -> list[Row]:
     """A row a level, the counts of each column told together."""
     told = [
-        _counts([int((has_level & within).sum()) for has_level in levels.values()], int(within.sum()), small_cell)
+        told_counts([int((has_level & within).sum()) for has_level in levels.values()], int(within.sum()), small_cell)
         for within in columns.values()
     ]
     return [(label, level, tuple(column[place] for column in told)) for place, level in enumerate(levels)]
 
 
-def _counts(counts: list[int], total: int | None, small_cell: int) -> list[str]:
+def told_counts(counts: list[int], total: int | None, small_cell: int) -> list[str]:
     """Counts that belong together: where one is too small to be told, the others must not tell it by subtraction."""
     hidden = any(0 < count < small_cell for count in counts)
     told = []

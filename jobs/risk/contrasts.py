@@ -11,7 +11,7 @@ import pandas as pd
 from jobs.risk.at_risk import gain_at_risk, is_plain
 from jobs.risk.findings import COMPUTED, REFUSED, Contrast
 from jobs.risk.levels import level_of
-from jobs.risk.models import ModelResult, Predicted, columns_of, covariates_of, frame_of
+from jobs.risk.models import ModelResult, Predicted, columns_of, covariates_of, drawn_together, frame_of
 from jobs.risk.performance import resampling_of
 from model.errors import NotComputable
 from model.survival.cox import CoxFit
@@ -96,7 +96,7 @@ def _nested(
         chi_squared=test.chi_squared,
         degrees=test.degrees,
         p_value=test.p_value,
-        delta_aic=larger.cox.aic - smaller.cox.aic,
+        delta_aic=None if larger.cox.robust else larger.cox.aic - smaller.cox.aic,
         delta_concordance=gained.gain if gained else None,
         delta_concordance_lower=gained.ci_lower if gained else None,
         delta_concordance_upper=gained.ci_upper if gained else None,
@@ -111,7 +111,7 @@ def gain(
     if smaller.table is None or larger.table is None:
         return None, f"gain in concordance: {smaller.reason or larger.reason}"
     frame = frame_of(members, cohort, cohort.declared.models[comparison.larger])
-    log_risks = larger.table["log_risk"].to_numpy(float), smaller.table["log_risk"].to_numpy(float)
+    log_risks = larger.table["ranked_by"].to_numpy(float), smaller.table["ranked_by"].to_numpy(float)
     try:
         if not is_plain(cohort):
             return gain_at_risk(frame, *log_risks, cohort, resampling_of(cohort)), None
@@ -119,7 +119,7 @@ def gain(
             frame["followup_years"].to_numpy(float),
             frame["event"].to_numpy(bool),
             *log_risks,
-            people=frame["person_id"].to_numpy(np.int64),
+            people=drawn_together(frame, cohort),
             resampling=resampling_of(cohort),
         )
     except NotComputable as reason:

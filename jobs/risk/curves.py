@@ -18,6 +18,7 @@ from model.survival.bootstrap import Resampling
 from model.survival.competing import cumulative_incidence
 from model.survival.design import Covariate
 from model.survival.errors import FitRefused
+from model.survival.follow_up import at_risk_at
 from model.survival.kaplan_meier import kaplan_meier
 from schemas.cohort import Cohort
 
@@ -102,7 +103,7 @@ def _adjusted(members: pd.DataFrame, cohort: Cohort, covariate: Covariate, model
         covariate.name,
         times.tolist(),
         columns=replace(columns_of(cohort, model), quick=True),
-        person="person_id" if cohort.declared.cluster is not None else None,
+        person=cohort.declared.cluster,
         resampling=Resampling(repeats=resampling.repeats, seed=resampling.seed, largest=LARGEST_RESAMPLE),
     )
     for level, within in levels_of(members, covariate).items():
@@ -115,15 +116,9 @@ def _counts(
     times: np.ndarray, durations: np.ndarray, events: np.ndarray, entry: np.ndarray | None
 ) -> dict[str, np.ndarray]:
     """Persons at risk just before each time, and events since the one before."""
-    at_risk = _at_or_after(durations, times)
-    if entry is not None:
-        at_risk = at_risk - _at_or_after(entry, times)
+    at_risk = at_risk_at(times, durations, entry).astype(int)
     until = np.searchsorted(np.sort(durations[events]), times, side="right")
     return {"at_risk": at_risk, "events": np.diff(until, prepend=0)}
-
-
-def _at_or_after(values: np.ndarray, times: np.ndarray) -> np.ndarray:
-    return np.asarray(len(values) - np.searchsorted(np.sort(values), times, side="left"))
 
 
 def _grid(members: pd.DataFrame, covariate: Covariate) -> np.ndarray:

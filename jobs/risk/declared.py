@@ -28,6 +28,7 @@ def model_covariates(declaration: Cohort) -> dict[str, Covariate]:
     found = {}
     for name, covariate in declaration.declared.covariates.items():
         options = {"knots": covariate.knots} if covariate.knots is not None else {}
+        scale, points = declaration.fixed.get(name, (None, ()))
         found[name] = Covariate(
             name=name,
             column=declaration.column_of(name),
@@ -38,6 +39,8 @@ def model_covariates(declaration: Cohort) -> dict[str, Covariate]:
             reference=covariate.reference,
             cuts=covariate.cuts,
             transform=covariate.transform,
+            scale=scale,
+            points=points,
             **options,
         )
     return found

@@ -73,5 +73,5 @@ def _periods(name: str, fit: CoxFit) -> Iterator[OverTime]:
                 to_years=period.to_years,
                 events=period.deaths,
                 log_hazard_ratio=float(period.means[index]),
-                standard_error=None if period.errors is None else float(period.errors[index]),
+                standard_error=None if np.isnan(period.errors[index]) else float(period.errors[index]),
             )

@@ -6,6 +6,7 @@ Coefficients by Rubin's rules, tests by D1, curves by their mean.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ import pandas as pd
 
 from jobs.risk import pooled_rows
 from jobs.risk.curves import Curve, adjusted
+from jobs.risk.declared import model_covariates
 from jobs.risk.effects import effects, over_time
 from jobs.risk.fitted import Fitted, compared_models
 from jobs.risk.imputed_predictions import predict_imputed
@@ -22,6 +24,8 @@ from jobs.risk.pooled_diagnostics import pooled_diagnostics
 from jobs.risk.pooled_rows import pooled_by
 from jobs.risk.pooled_subgroups import pooled_subgroups
 from model.errors import NotComputable
+from model.survival.design import fixed
+from model.survival.errors import FitRefused
 from model.survival.pooling import pooled_fit
 from schemas.cohort import Cohort
 from schemas.declaration import DeclaredResampling
@@ -35,9 +39,12 @@ def fitted_to_imputed(frames: Sequence[pd.DataFrame], members: pd.DataFrame, coh
         members: with gaps.
         cohort: what was declared.
     """
+    # Those predicted teach the models of the other folds not even a cut point; elsewhere all data sets have the same.
+    as_declared, cohort = cohort, _fixed(members, cohort)
     of_each = [fit_models(frame, cohort) for frame in frames]
     models = {name: _pooled([each[name] for each in of_each]) for name in cohort.declared.models}
-    predictions = _predictions(members, cohort, models)
+    of_each = [_without_refused(each, models) for each in of_each]
+    predictions = _predictions(members, as_declared, models)
     curves, no_curves = _adjusted(frames, cohort)
     groups = cohort.declared.subgroups
     return Fitted(
@@ -59,6 +66,29 @@ def fitted_to_imputed(frames: Sequence[pd.DataFrame], members: pd.DataFrame, coh
             pooled_rows.period,
         ),
     )
+
+
+def _fixed(members: pd.DataFrame, cohort: Cohort) -> Cohort:
+    """The cohort with standard deviations, cut points and knots as those teach them of whom a covariate is known.
+
+    What is pooled must be of the same columns: terms of other knots are other terms.
+    """
+    found = {}
+    for name, covariate in model_covariates(cohort).items():
+        if covariate.kind in ("spline", "quartile") or covariate.per is None:
+            known = members[members[covariate.column].notna()]
+            with suppress(FitRefused):  # The fits will say why.
+                concrete = fixed(covariate, known)
+                found[name] = (concrete.scale, concrete.points)
+    return replace(cohort, fixed=found)
+
+
+def _without_refused(each: Mapping[str, ModelResult], models: Mapping[str, ModelResult]) -> dict[str, ModelResult]:
+    """The models of one data set; none where the pooled one was refused."""
+    return {
+        name: result if models[name].fit is not None else ModelResult(None, models[name].reason)
+        for name, result in each.items()
+    }
 
 
 def _pooled(results: Sequence[ModelResult]) -> ModelResult:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from jobs.risk.models import brier_times
+from jobs.risk.models import brier_times, drawn_together
 from model.survival.bootstrap import Measure, Rows
 from model.survival.brier import brier_scores, integrated_brier_score
 from model.survival.calibration import calibration_curve
@@ -31,15 +31,16 @@ class Judged:
     """Members with a model's cross-fitted predictions of them.
 
     Attributes:
-        durations, events, log_risk: (members,).
+        durations, events: (members,).
+        risk: what they are ranked by, (members,).
         survival: predicted probability to be free of the event, by horizon, (members,).
         over_time: the same, by the times the Brier score is integrated over.
-        persons: whose row it is, (members,).
+        persons: whose row it is, or which cluster's, (members,).
     """
 
     durations: np.ndarray
     events: np.ndarray
-    log_risk: np.ndarray
+    risk: np.ndarray
     survival: dict[float, np.ndarray]
     over_time: dict[float, np.ndarray]
     persons: np.ndarray
@@ -54,18 +55,18 @@ class Judged:
         return cls(
             durations=members["followup_years"].to_numpy(float),
             events=members["event"].to_numpy(bool),
-            log_risk=predicted["log_risk"].to_numpy(float),
+            risk=predicted["ranked_by"].to_numpy(float),
             survival=survival(cohort.declared.endpoint.horizons_years),
             over_time=survival(brier_times(cohort)),
-            persons=members["person_id"].to_numpy(np.int64),
+            persons=drawn_together(members, cohort),
         )
 
     def ranked(self, rows: np.ndarray) -> Judged:
-        """Some of the members (a mask, or row numbers) with their log-risks, and without survival."""
+        """Some of the members (a mask, or row numbers) with their risks, and without survival."""
         return Judged(
             durations=self.durations[rows],
             events=self.events[rows],
-            log_risk=self.log_risk[rows],
+            risk=self.risk[rows],
             survival={},
             over_time={},
             persons=self.persons[rows],
@@ -93,13 +94,13 @@ def _is_everybody(rows: Rows, people: int) -> bool:
 
 
 def rank_measures(judged: Judged, outcomes: _Outcomes | None = None) -> dict[Key, Measure]:
-    """Harrell's C, which asks for log-risks alone.
+    """Harrell's C, which asks for risks alone.
 
     Args:
         judged: whom it is about.
         outcomes: of the same, where other measures share them.
     """
-    shared = outcomes or _Outcomes(judged.durations, judged.events, judged.log_risk)
+    shared = outcomes or _Outcomes(judged.durations, judged.events, judged.risk)
 
     def harrell(rows: Rows) -> float:
         _, timeline, pairs = shared.of(rows)
@@ -110,7 +111,7 @@ def rank_measures(judged: Judged, outcomes: _Outcomes | None = None) -> dict[Key
 
 def quick_measures(judged: Judged) -> dict[Key, Measure]:
     """Measures that cost little: they are bootstrapped."""
-    durations, events, risk = judged.durations, judged.events, judged.log_risk
+    durations, events, risk = judged.durations, judged.events, judged.risk
     horizons = tuple(judged.survival)
     outcomes = _Outcomes(durations, events, risk)
 

@@ -40,7 +40,8 @@ def from_landmark(people: pd.DataFrame, cohort: Cohort) -> tuple[pd.DataFrame, d
         return people, {}
     at = pd.Series(landmark.years, index=people.index) if landmark.column is None else people[landmark.column]
     has_one = (at >= 0).to_numpy()
-    enters = has_one & (people["followup_years"] > at).to_numpy()
+    left = (people["followup_years"] - at).to_numpy(float)
+    enters = has_one & (left >= A_SECOND)
     counts = {
         "without_landmark": int((~has_one).sum()),
         "before_landmark": int((has_one & ~enters).sum()),
@@ -54,5 +55,6 @@ def from_landmark(people: pd.DataFrame, cohort: Cohort) -> tuple[pd.DataFrame, d
         )
     days = np.rint(at.to_numpy(float) * DAYS_PER_YEAR).astype(int)
     index = [day + timedelta(days=int(later)) for day, later in zip(entered["index_date"], days, strict=True)]
-    moved = entered.assign(followup_years=entered["followup_years"] - at, index_date=index)
+    # Whole seconds: as many days after a landmark are the same time, to the last digit.
+    moved = entered.assign(followup_years=np.rint(left[enters] / A_SECOND) * A_SECOND, index_date=index)
     return moved, counts

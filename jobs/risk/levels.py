@@ -19,7 +19,9 @@ def level_of(members: pd.DataFrame, covariate: Covariate) -> NDArray[np.object_]
     if known.any():
         own = values[known].astype(float)
         levels[known] = (
-            quarter_of(own, quartile_cuts(own)) if covariate.kind == "quartile" else cut_level_of(own, covariate.cuts)
+            quarter_of(own, covariate.points or quartile_cuts(own))
+            if covariate.kind == "quartile"
+            else cut_level_of(own, covariate.cuts)
         )
     return levels
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from jobs.risk.declared import model_covariates
 from model.survival.cox import CoxFit
@@ -14,6 +16,7 @@ from model.survival.errors import FitRefused
 from model.survival.fine_gray import FineGrayFit, fit_fine_gray
 from model.survival.fit_columns import FitColumns
 from model.survival.pooling import PooledFit
+from model.survival.sharing import remembered
 from schemas.cohort import Cohort
 from schemas.declaration import DeclaredModel
 
@@ -61,8 +64,21 @@ def frame_of(members: pd.DataFrame, cohort: Cohort, model: DeclaredModel) -> pd.
     """The members as a model's method sees them: for a cause-specific hazard, other events are censorings."""
     competing = cohort.declared.competing
     if model.method == "cause_specific" and competing is not None:
-        return members.assign(event=members[competing.column] == competing.of_interest)
+        kinds = members[competing.column].to_numpy()
+        # One array for all models: what is sorted and encoded for one of them serves the next.
+        event = remembered(("event of", competing.of_interest), (kinds,), lambda: kinds == competing.of_interest)
+        frame = members.copy(deep=False)
+        frame["event"] = event
+        return frame
     return members
+
+
+def drawn_together(members: pd.DataFrame, cohort: Cohort) -> NDArray[np.int64]:
+    """Number of what each member is resampled with: the person, or the cluster where one is declared; (members,)."""
+    if cohort.declared.cluster is None:
+        return members["person_id"].to_numpy(np.int64)
+    cluster = members[cohort.declared.cluster].to_numpy()
+    return remembered("numbers of clusters", (cluster,), lambda: pd.factorize(cluster)[0].astype(np.int64))
 
 
 def covariates_of(cohort: Cohort, model: DeclaredModel) -> tuple[Covariate, ...]:
@@ -108,7 +124,6 @@ def predict(members: pd.DataFrame, cohort: Cohort, model: DeclaredModel, result:
             cluster=columns.cluster,
             weights=columns.weights,
             times_years=brier_times(cohort),
-            near=result.cox.estimates,
             detailed=model == declared.models[declared.prediction.model],
         )
     except FitRefused as refusal:

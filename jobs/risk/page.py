@@ -13,7 +13,7 @@ from jobs import report_charts
 from jobs.forest import forest
 from jobs.pages import render, replace_file, thousands, versions_of
 from jobs.risk import charts
-from jobs.risk.characteristics import characteristics
+from jobs.risk.characteristics import characteristics, told_counts
 from jobs.risk.declared import load_declaration
 from jobs.risk.findings import ALL
 from jobs.risk.methods import LIBRARIES, equation, methods
@@ -85,9 +85,9 @@ def content(published: Published, cohort: Cohort, *, small_cell: int) -> dict[st
         "curves": _curves(published.curves, cohort),
         "adjusted_intervals": _adjusted_intervals(published.curves),
         "effects": _effects(published.effects, cohort),
-        "subgroups": _subgroups(published, cohort),
+        "subgroups": _subgroups(published, cohort, small_cell),
         "performance": _performance(published, cohort),
-        "by_group": _by_group(published, cohort),
+        "by_group": _by_group(published, cohort, small_cell),
         "calibration": _by_horizon(published.calibration, cohort, charts.calibration_plot, "Calibration"),
         "decisions": _by_horizon(published.decisions, cohort, charts.decision_plot, "Decision curve"),
         "prediction_model": cohort.declared.prediction.model,
@@ -179,8 +179,8 @@ def _effects(effects: pd.DataFrame, cohort: Cohort) -> list[tuple[str, Any]]:
     return found
 
 
-def _subgroups(published: Published, cohort: Cohort) -> list[dict[str, Any]]:
-    """A forest plot for each exposure, its groups in the order of the declaration."""
+def _subgroups(published: Published, cohort: Cohort, small_cell: int) -> list[dict[str, Any]]:
+    """A forest plot for each exposure, its groups in the order of the declaration; of small levels nothing is told."""
     found = []
     for exposure, rows in published.subgroups.groupby("exposure", sort=False):
         told = rows[rows["status"] == "computed"]
@@ -191,6 +191,7 @@ def _subgroups(published: Published, cohort: Cohort) -> list[dict[str, Any]]:
         for group in (ALL, *(cohort.declared.subgroups.by if cohort.declared.subgroups else ())):
             of_group = rows[rows["group_name"] == group].to_dict("records")
             label = cohort.declared.covariates[group].label if group != ALL else "Everybody"
+            _tell_counts(of_group, small_cell)
             for row in of_group:
                 row["picture"] = _picture(row, limits)
             if of_group:
@@ -200,6 +201,17 @@ def _subgroups(published: Published, cohort: Cohort) -> list[dict[str, Any]]:
             {"exposure": f"{label} {rows['unit'].iloc[0]}", "groups": groups, "axis": report_charts.forest_axis(limits)}
         )
     return found
+
+
+def _tell_counts(rows: list[dict[Any, Any]], small_cell: int) -> None:
+    """Persons and events of a group's levels as they may be told, as in table 1; a small level has no numbers."""
+    for count in ("persons", "events"):
+        told = told_counts([int(row[count]) for row in rows], None, small_cell)
+        for row, words in zip(rows, told, strict=True):
+            row[f"{count}_told"] = words
+    for row in rows:
+        if min(row["persons"], row["events"]) < small_cell:
+            row |= {"status": "small", "status_reason": "few persons or events", "estimate": None, "note": "few events"}
 
 
 def _in_order(rows: list[dict[Any, Any]], group: str, cohort: Cohort) -> list[dict[Any, Any]]:
@@ -236,15 +248,16 @@ def _performance(published: Published, cohort: Cohort) -> dict[str, Any]:
     return {"models": names, "rows": table, "notes": list(dict.fromkeys(notes))}
 
 
-def _by_group(published: Published, cohort: Cohort) -> list[tuple[str, list[dict[Any, Any]]]]:
+def _by_group(published: Published, cohort: Cohort, small_cell: int) -> list[tuple[str, list[dict[Any, Any]]]]:
     """Harrell's C within groups."""
     rows = published.performance
-    groups = cohort.declared.subgroups.by if cohort.declared.subgroups else ()
-    return [
-        (cohort.declared.covariates[group].label, _in_order(of_group.to_dict("records"), group, cohort))
-        for group in groups
-        if len(of_group := rows[rows["group_name"] == group])
-    ]
+    found = []
+    for group in cohort.declared.subgroups.by if cohort.declared.subgroups else ():
+        of_group = rows[rows["group_name"] == group].to_dict("records")
+        _tell_counts(of_group, small_cell)
+        if of_group:
+            found.append((cohort.declared.covariates[group].label, _in_order(of_group, group, cohort)))
+    return found
 
 
 def _by_horizon(frame: pd.DataFrame, cohort: Cohort, chart: Any, words: str) -> list[tuple[str, Any]]:

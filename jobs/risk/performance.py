@@ -68,7 +68,7 @@ def _measured(name: str, frame: pd.DataFrame, judged: Judged, cohort: Cohort) ->
     yield from _findings(name, slow_measures(judged), judged, Resampling(repeats=0))
     for horizon, survival in judged.survival.items():
         yield _in_the_large(name, frame, judged, horizon, survival)
-    yield _slope(name, frame, judged)
+    yield _slope(name, frame, judged, cohort)
 
 
 def _in_the_large(name: str, frame: pd.DataFrame, judged: Judged, horizon: float, survival: np.ndarray) -> Performance:
@@ -81,10 +81,11 @@ def _in_the_large(name: str, frame: pd.DataFrame, judged: Judged, horizon: float
     return _of(frame, name, metric, horizon, large.ratio, note=note, lower=large.ci_lower, upper=large.ci_upper)
 
 
-def _slope(name: str, frame: pd.DataFrame, judged: Judged) -> Performance:
+def _slope(name: str, frame: pd.DataFrame, judged: Judged, cohort: Cohort) -> Performance:
     last = tuple(judged.survival)[-1]
     try:
-        slope = calibration_slope(judged.durations, judged.events, judged.survival[last])
+        clusters = None if cohort.declared.cluster is None else judged.persons
+        slope = calibration_slope(judged.durations, judged.events, judged.survival[last], clusters=clusters)
     except NotComputable as reason:
         return _refused(name, "calibration_slope", OF_ALL_HORIZONS, frame, str(reason))
     return _of(
@@ -107,7 +108,7 @@ def _optimism(name: str, frame: pd.DataFrame, cohort: Cohort) -> Iterator[Perfor
             frame,
             covariates_of(cohort, model),
             columns=replace(columns_of(cohort, model), quick=True),
-            person="person_id" if cohort.declared.cluster is not None else None,
+            person=cohort.declared.cluster,
             resampling=resampling_of(cohort),
         )
     except (FitRefused, NotComputable) as reason:

@@ -14,7 +14,7 @@ from jobs.risk.pooled_rows import pooled_by
 from model.errors import NotComputable
 from model.survival.cox import CoxFit
 from model.survival.errors import FitRefused
-from model.survival.pooled_tests import pooled_estimates
+from model.survival.pooled_tests import Estimate, pooled_estimates
 
 
 def pooled_diagnostics(of_each: Sequence[Mapping[str, ModelResult]]) -> list[Diagnostic]:
@@ -38,9 +38,12 @@ def pooled_diagnostics(of_each: Sequence[Mapping[str, ModelResult]]) -> list[Dia
 def _hazards(name: str, fits: Sequence[CoxFit]) -> list[Diagnostic]:
     """A score test is Wald's of a one-step estimate, which is pooled as any other."""
     found = []
-    for of_each in zip(*(hazard_tests(fit) for fit in fits), strict=True):
+    tests = [list(hazard_tests(fit)) for fit in fits]
+    if len({tuple((diagnostic, term) for diagnostic, term, _ in of_fit) for of_fit in tests}) > 1:
+        raise NotComputable("the imputed data sets do not have the same levels")
+    for of_each in zip(*tests, strict=True):
         diagnostic, term, _ = of_each[0]
-        test = pooled_estimates([(one.change, one.covariance) for *_, one in of_each])
+        test = pooled_estimates([Estimate((term,), one.change, one.covariance) for *_, one in of_each])
         found.append(
             Diagnostic(
                 name,

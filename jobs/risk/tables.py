@@ -165,7 +165,8 @@ def _model_rows(analysis: Analysis, cohort: Cohort, night: date) -> Iterator[dic
             "persons": fit.persons if fit else analysis.counts["analysed"],
             "events": fit.events if fit else analysis.counts["events"],
             "log_likelihood": None if fit is None or isinstance(fit, PooledFit) else fit.log_likelihood,
-            "aic": fit.aic if isinstance(fit, CoxFit) else None,
+            # Of dependent rows, or of weights that are not whole, it is no likelihood that models could be compared by.
+            "aic": fit.aic if isinstance(fit, CoxFit) and not fit.robust else None,
             "concordance": result.concordance,
             "ph_test_p_value": by_term,
             "ties": TIES_OF[model.method],

@@ -25,6 +25,7 @@ from jobs.warehouse.connection import copy_rows
 from model.errors import NotComputable
 from model.survival.errors import FitRefused
 from model.survival.external import ExternalValidation, validate_externally
+from model.survival.fit_columns import FitColumns
 from model.survival.frozen import FrozenModel, freeze
 from schemas.cohort import Cohort
 from schemas.declaration import Missing
@@ -140,7 +141,7 @@ def _judged(frozen: FrozenModel, members: pd.DataFrame, judged: Cohort, origin: 
             next_step=f"Judge the model on a cohort without weights; copy {judged.yaml_file} and leave them out.",
         )
     try:
-        return validate_externally(frozen, members, columns=columns_of(judged, model))
+        return validate_externally(frozen, members, columns=FitColumns(entry=judged.declared.entry))
     except (FitRefused, NotComputable) as reason:
         raise SettingsError(
             f"The frozen model cannot be judged on {judged.declared.cohort}: {reason}.",

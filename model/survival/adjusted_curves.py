@@ -18,7 +18,7 @@ import pandas as pd
 from model.errors import NotComputable
 from model.survival.bootstrap import LARGEST_SHARE_WITHOUT_NUMBER, Resampling, resamples
 from model.survival.censoring import Floats
-from model.survival.covariates import Covariate, cut_level_of, quarter_of, quartile_cuts
+from model.survival.covariates import Covariate, cut_level_of, quarter_of
 from model.survival.cox import CoxFit
 from model.survival.errors import FitRefused
 from model.survival.fit_columns import FOLLOW_UP, FitColumns
@@ -123,7 +123,7 @@ def _standardised(fit: CoxFit, frame: pd.DataFrame, covariate: Covariate, levels
     """Mean predicted survival of everybody by level and time, (levels, times)."""
     numbers = fit.stratum_numbers(frame)
     hazard = np.array([[baseline.cumulative_hazard(time) for time in times] for baseline in fit.baselines])
-    values = _values_of(frame, covariate)
+    values = _values_of(fit, frame, covariate)
     risk_at = _log_risk_at(fit, frame, covariate)
     means = np.empty((len(levels), len(times)))
     for row, level in enumerate(levels):
@@ -158,13 +158,14 @@ def _log_risk_at(fit: CoxFit, frame: pd.DataFrame, covariate: Covariate) -> Call
     return given
 
 
-def _values_of(frame: pd.DataFrame, covariate: Covariate) -> dict[str, Any]:
-    """For each level, a value of the covariate's column that somebody of the level has."""
+def _values_of(fit: CoxFit, frame: pd.DataFrame, covariate: Covariate) -> dict[str, Any]:
+    """For each level as the fit has cut it, a value of the covariate's column that somebody of the level has."""
     column = frame[covariate.column].to_numpy()
     if covariate.kind == "categorical":
         levels = column
     elif covariate.kind == "quartile":
-        levels = quarter_of(column.astype(float), quartile_cuts(column.astype(float)))
+        (cuts,) = (each.cuts for each in fit.design.learnt if each.covariate.name == covariate.name)
+        levels = quarter_of(column.astype(float), cuts)
     else:
         levels = cut_level_of(column.astype(float), covariate.cuts)
     occurring, first = np.unique(levels.astype(str), return_index=True)

@@ -25,8 +25,8 @@ GROUPS = 10
 NEAREST_TO_CERTAIN = 1e-12
 """Predicted probabilities are kept this far from 0 and 1 before log(-log) is taken of them."""
 
-ENTRY = "entry_years"
-"""Column of when a person came under observation."""
+ENTRY, CLUSTER = "entry_years", "cluster"
+"""Columns of when a person came under observation, and of whose rows belong together."""
 
 SPLINE_KNOTS = 4
 """Of the smoothed calibration curve (ours; Austin et al. 2020 took 3 to 5)."""
@@ -155,19 +155,26 @@ UNCHANGED = {"log_risk": 1.0}
 
 
 def calibration_slope(
-    durations: Floats, events: NDArray[np.bool_], predicted_survival: Floats, *, entry: Floats | None = None
+    durations: Floats,
+    events: NDArray[np.bool_],
+    predicted_survival: Floats,
+    *,
+    entry: Floats | None = None,
+    clusters: NDArray[np.int64] | None = None,
 ) -> Slope:
     """The coefficient of log(-log S) in a Cox model with nothing else, over the whole follow-up.
 
     Of a Cox model's predictions log(-log S) is its log-risk and a constant, at whichever horizon.
 
-    Args: as `calibration_groups`.
+    Args: as `calibration_groups`; clusters: whose rows belong together, which makes the interval robust.
 
     Raises:
         NotComputable: everybody has the same prediction, or the model is refused.
     """
     frame = _frame(durations, events, complementary_log_log(predicted_survival), entry)
-    return slope_of(frame, entry=None if entry is None else ENTRY)
+    if clusters is not None:
+        frame[CLUSTER] = clusters
+    return slope_of(frame, entry=None if entry is None else ENTRY, cluster=None if clusters is None else CLUSTER)
 
 
 def slope_of(
@@ -178,6 +185,7 @@ def slope_of(
     event: str = "event",
     entry: str | None = None,
     strata: tuple[str, ...] = (),
+    cluster: str | None = None,
 ) -> Slope:
     """`calibration_slope` from log-risks, and within strata: all arguments are columns of `frame`, one row a person.
 
@@ -187,7 +195,15 @@ def slope_of(
     alone = (Covariate("log_risk", log_risk, "continuous"),)
     try:
         fit = fit_cox(
-            frame, alone, duration=duration, event=event, entry=entry, strata=strata, near=UNCHANGED, quick=True
+            frame,
+            alone,
+            duration=duration,
+            event=event,
+            entry=entry,
+            strata=strata,
+            cluster=cluster,
+            near=UNCHANGED,
+            quick=True,
         )
     except FitRefused as refusal:
         raise NotComputable(str(refusal)) from None

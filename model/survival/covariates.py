@@ -32,6 +32,8 @@ class Covariate:
         knots: for spline: their number, 3 to 7.
         cuts: for cut: ascending; a value equal to one belongs to the lower level.
         transform: for continuous and spline: taken of the column before anything else.
+        scale, points: where `per` is None, what a standard deviation is; of a quartile its cut points, of a spline its
+            knots: given, and not learnt of the rows of the fit.
     """
 
     name: str
@@ -44,6 +46,8 @@ class Covariate:
     knots: int = 4
     cuts: tuple[float, ...] = ()
     transform: Literal["log", "sqrt"] | None = None
+    scale: float | None = None
+    points: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

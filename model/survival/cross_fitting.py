@@ -6,7 +6,7 @@ Each person belongs to one fold by a hash of the person id, so a person keeps th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from model.survival.calibration import complementary_log_log
 from model.survival.cox import CoxFit, Described, fit_prepared
 from model.survival.design import Covariate
 from model.survival.errors import FitRefused
@@ -49,7 +50,6 @@ def cross_fitted_risk(
     weights: str | None = None,
     times_years: tuple[float, ...] = (),
     others_of: Callable[[int], pd.DataFrame] | None = None,
-    near: Mapping[str, float] | None = None,
     detailed: bool = True,
 ) -> pd.DataFrame:
     """Predict each person from the model refitted without the person's fold.
@@ -64,19 +64,19 @@ def cross_fitted_risk(
         times_years: when to predict survival besides, without an interval.
         detailed: with standard errors, intervals, percentiles and quartiles; without, what measures need alone.
         others_of: whom a fold's people are predicted from, by number of the fold; None: the others in `frame`.
-        near: `estimates` of the model of everybody, from which those of the refits are not far.
 
     Returns:
         One row a person in the order of `frame`: person_id, fold, log_risk (centred on the persons of its fit),
-        log_risk_standard_error, percentile (0 to 100), quartile (1 to 4), and `survival_<h>_year` for each horizon,
-        with `_lower` and `_upper` of its 95 % interval; and `survival_<t>_year` for each of the other times.
+        log_risk_standard_error, ranked_by (log_risk; with strata log(-log S) at the last horizon), percentile (0 to
+        100) and quartile (1 to 4) of it, and `survival_<h>_year` for each horizon, with `_lower` and `_upper` of its
+        95 % interval; and `survival_<t>_year` for each of the other times.
 
     Raises:
         FitRefused: one of the refits was refused, or followed nobody as long as a horizon.
     """
     person_fold = folds_of(frame["person_id"].to_numpy(), folds)
     columns = FitColumns(entry=entry, strata=strata, cluster=cluster, weights=weights, quick=True)
-    refits = _Refits(frame, covariates, columns, person_fold, others_of, near)
+    refits = _Refits(frame, covariates, columns, person_fold, others_of)
     between = [time for time in times_years if time not in horizons_years]
     intervals, points = (horizons_years, between) if detailed else ((), [*horizons_years, *between])
     found: dict[str, Floats] = {}
@@ -101,8 +101,11 @@ def cross_fitted_risk(
                 note(survival_column(time), rows, fit.survival_of(log_risk, people.strata, time))
         except FitRefused as refusal:
             raise FitRefused(f"without fold {fold}: {refusal}") from None
+    # Log-risks of different strata leave out how different their baselines are.
+    ranked_by = complementary_log_log(found[survival_column(horizons_years[-1])]) if strata else found["log_risk"]
+    found["ranked_by"] = ranked_by
     if detailed:
-        found |= ranks_of(found["log_risk"])
+        found |= ranks_of(ranked_by)
     predicted = {"person_id": frame["person_id"].to_numpy(), "fold": person_fold, **found}
     return pd.DataFrame(predicted, index=frame.index, copy=False)
 
@@ -125,20 +128,19 @@ class _Refits:
     columns: FitColumns
     person_fold: Integers
     others_of: Callable[[int], pd.DataFrame] | None
-    near: Mapping[str, float] | None
 
     def without(self, fold: int) -> tuple[CoxFit, Integers, Described]:
         """The fit of the others, and the fold's people: their rows, and how the fit sees them."""
         left_out = remembered(("fold", fold), (self.person_fold,), lambda: self.person_fold == fold)
         if self._whole is not None:
             try:
-                fit = fit_prepared(without(self._whole, left_out), near=self.near, quick=True)
+                fit = fit_prepared(without(self._whole, left_out), quick=True)
                 return fit, *those_left_out(self._whole, left_out, fit)
             except FitRefused:
                 # The others may lack a level that the whole has: a design of their own says what that means.
                 pass
         others = self.frame[~left_out] if self.others_of is None else self.others_of(fold)
-        fit = self.columns.fit(others, self.covariates, near=self.near)
+        fit = self.columns.fit(others, self.covariates)
         return fit, np.flatnonzero(left_out), fit.described(self.frame[left_out])
 
     @cached_property
@@ -153,9 +155,9 @@ class _Refits:
         return None if learns_of_rows(whole.design) else whole
 
 
-def ranks_of(log_risk: Floats) -> dict[str, NDArray[Any]]:
-    """Percentile (0 to 100) and quartile (1 to 4) of each log-risk, (persons,) each."""
-    ranks = stats.rankdata(log_risk, method="max")
+def ranks_of(risk: Floats) -> dict[str, NDArray[Any]]:
+    """Percentile (0 to 100) and quartile (1 to 4) of each risk, (persons,) each."""
+    ranks = stats.rankdata(risk, method="max")
     persons = max(len(ranks), 1)
     quartile = np.clip(np.ceil(4 * ranks / persons), 1, 4).astype(int)
     return {"percentile": 100.0 * ranks / persons, "quartile": quartile}

@@ -148,6 +148,17 @@ def source_of(covariate: Covariate, frame: pd.DataFrame) -> np.ndarray:
     return frame[covariate.column].to_numpy()
 
 
+def fixed(covariate: Covariate, frame: pd.DataFrame) -> Covariate:
+    """The covariate with scale, cut points and knots as `frame` teaches them; other rows then change none of it.
+
+    Raises:
+        FitRefused: as `Design`.
+    """
+    learnt = _learn(frame, covariate)
+    points = learnt.cuts if covariate.kind == "quartile" else learnt.knots
+    return replace(covariate, scale=learnt.scale if covariate.per is None else None, points=points)
+
+
 def _learnt(frame: pd.DataFrame, covariate: Covariate) -> Learnt:
     return remembered(("learnt", covariate), (source_of(covariate, frame),), lambda: _learn(frame, covariate))
 
@@ -156,6 +167,8 @@ def _learn(frame: pd.DataFrame, covariate: Covariate) -> Learnt:
     if covariate.kind in ("continuous", "spline"):
         values = _numbers(frame, covariate)
         scale = covariate.per
+        if scale is None:
+            scale = covariate.scale
         if scale is None:
             scale = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
         if scale == 0.0 or (covariate.kind == "spline" and np.ptp(values) == 0):
@@ -175,8 +188,8 @@ def _learn(frame: pd.DataFrame, covariate: Covariate) -> Learnt:
 
 
 def _knots(values: np.ndarray, covariate: Covariate) -> tuple[float, ...]:
-    if covariate.kind != "spline":
-        return ()
+    if covariate.kind != "spline" or covariate.points:
+        return covariate.points
     try:
         return place_knots(values, covariate.knots)
     except FitRefused as reason:
@@ -184,6 +197,8 @@ def _knots(values: np.ndarray, covariate: Covariate) -> tuple[float, ...]:
 
 
 def _cuts(frame: pd.DataFrame, covariate: Covariate) -> tuple[float, ...]:
+    if covariate.kind == "quartile" and covariate.points:
+        return covariate.points
     if covariate.kind == "quartile":
         return quartile_cuts(_numbers(frame, covariate)) if len(frame) else ()
     if covariate.kind == "cut" and (not covariate.cuts or list(covariate.cuts) != sorted(set(covariate.cuts))):

@@ -162,6 +162,8 @@ def _at_horizon(
 ) -> AtHorizon:
     durations, events, entry = outcome.durations, outcome.events, outcome.entry
     predicted = model.survival(frame, horizon)
+    # Log-risks of different strata leave out how different their baselines are.
+    risk = -predicted if model.strata.columns else log_risk
     known_anew = recalibrated is not None and horizon in recalibrated.horizons_years
 
     def without_entry(measure: Callable[[], float]) -> Callable[[], float]:
@@ -177,8 +179,8 @@ def _at_horizon(
 
     return AtHorizon(
         horizon_years=horizon,
-        auc=_tried(without_entry(lambda: dynamic_auc(durations, events, log_risk, horizon)), named("auc"), notes),
-        unos_c=_tried(without_entry(lambda: unos_c(durations, events, log_risk, tau=horizon)), named("unos_c"), notes),
+        auc=_tried(without_entry(lambda: dynamic_auc(durations, events, risk, horizon)), named("auc"), notes),
+        unos_c=_tried(without_entry(lambda: unos_c(durations, events, risk, tau=horizon)), named("unos_c"), notes),
         in_the_large=_tried(
             lambda: calibration_in_the_large(durations, events, predicted, horizon, entry=entry),
             named("in_the_large"),

@@ -22,7 +22,8 @@ Mask = NDArray[np.bool_]
 
 def learns_of_rows(design: Design) -> bool:
     """Whether the design takes cut points or knots from the rows, so that without some of them it is another one."""
-    return any(each.knots or each.covariate.kind == "quartile" for each in design.learnt)
+    learning = (each.covariate for each in design.learnt if not each.covariate.points)
+    return any(covariate.kind in ("spline", "quartile") for covariate in learning)
 
 
 def without(prepared: Prepared, left_out: Mask) -> Prepared:

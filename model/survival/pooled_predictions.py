@@ -47,7 +47,8 @@ def pooled_predictions(
         if time not in horizons_years:
             column = survival_column(time)
             pooled[column] = np.exp(-np.exp(_log_hazard(_of(tables, column)).mean(axis=0)))
-    return pooled.assign(**ranks_of(pooled["log_risk"].to_numpy(float)))
+    pooled["ranked_by"] = _of(tables, "ranked_by").mean(axis=0)
+    return pooled.assign(**ranks_of(pooled["ranked_by"].to_numpy(float)))
 
 
 def _of(tables: Sequence[pd.DataFrame], column: str) -> Floats:

@@ -45,28 +45,33 @@ def pooled_wald(fits: Sequence[CoxFit], term_names: Sequence[str]) -> PooledTest
     return pooled_estimates([estimate_of(fit, wanted) for fit in fits])
 
 
-Estimate = tuple[Floats, Floats]
-"""Coefficients, (k,), and their covariance, (k, k)."""
+@dataclass(frozen=True)
+class Estimate:
+    """Coefficients, (k,), their covariance, (k, k), and of which terms they are."""
+
+    terms: tuple[str, ...]
+    values: Floats
+    covariance: Floats
 
 
 def estimate_of(fit: CoxFit, term_names: Sequence[str]) -> Estimate:
     """Coefficients of some terms of a fit, which has them."""
     names = [coefficient.term.name for coefficient in fit.coefficients]
     places = [names.index(name) for name in term_names]
-    return fit.beta[places], fit.covariance[np.ix_(places, places)]
+    return Estimate(tuple(term_names), fit.beta[places], fit.covariance[np.ix_(places, places)])
 
 
 def pooled_estimates(of_each: Sequence[Estimate]) -> PooledTest:
     """The same test of estimates of the same coefficients.
 
     Raises:
-        NotComputable: fewer than two, not equally many coefficients, or a covariance that is singular.
+        NotComputable: fewer than two, other terms in one than in another, or a covariance that is singular.
     """
     if len(of_each) < 2:
         raise NotComputable("fewer than two imputations")
-    if len({len(estimates) for estimates, _ in of_each}) > 1:
+    if len({each.terms for each in of_each}) > 1:
         raise NotComputable("a completed data set lacks one of the terms")
-    return wald_of(np.array([each[0] for each in of_each]), np.array([each[1] for each in of_each]))
+    return wald_of(np.array([each.values for each in of_each]), np.array([each.covariance for each in of_each]))
 
 
 def wald_of(estimates: Floats, covariances: Floats) -> PooledTest:

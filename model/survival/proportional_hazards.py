@@ -124,20 +124,22 @@ class Period:
     Attributes:
         from_years, to_years: times of its first and last death.
         deaths: in it.
-        means, errors: of each term, (terms,): the mean, and its standard error; missing where there is one death.
+        means, errors: of each term, (terms,): the mean, and its standard error; missing (NaN) where all deaths tell the
+            same, as one alone does.
     """
 
     from_years: float
     to_years: float
     deaths: int
     means: Floats
-    errors: Floats | None
+    errors: Floats
 
 
 def by_period(fit: CoxFit, periods: int) -> list[Period]:
     """The coefficients in periods with about equally many deaths, as means of `scaled_schoenfeld`.
 
-    The residuals of a period are scaled together, by their mean and their covariance, and never one by one.
+    A period ends with all deaths of its last time: equal times have no order. The residuals of a period are scaled
+    together, by their mean and their covariance, and never one by one.
     """
     risk_sets = fit.sums.risk_sets
     times = fit.outcome.durations[risk_sets.order[risk_sets.dead]]
@@ -147,19 +149,32 @@ def by_period(fit: CoxFit, periods: int) -> list[Period]:
     of_all = fit.sums.schoenfeld()[:, order] if fit.strata else None
     times = times if order is None else times[order]
     found = []
-    for rows in np.array_split(np.arange(len(times)), periods):
+    for first, beyond in _spans(times, periods):
         total, products = np.zeros(len(fit.beta)), np.zeros((len(fit.beta), len(fit.beta)))
-        for start in range(rows[0], rows[-1] + 1, BLOCK):
-            some = slice(start, min(start + BLOCK, rows[-1] + 1))
+        for start in range(first, beyond, BLOCK):
+            some = slice(start, min(start + BLOCK, beyond))
             own = fit.sums.schoenfeld(some) if of_all is None else of_all[:, some]
             total += own.sum(axis=1)
             products += own @ own.T
-        mean, errors = total / len(rows), None
-        if len(rows) > 1:
-            covariance = (products - np.outer(total, mean)) / (len(rows) - 1)
-            errors = np.sqrt(np.einsum("ij,jk,ik->i", scale, covariance, scale) / len(rows))
-        found.append(Period(float(times[rows[0]]), float(times[rows[-1]]), len(rows), fit.beta + scale @ mean, errors))
+        deaths = beyond - first
+        mean = total / deaths
+        spread = np.einsum("ij,jk,ik->i", scale, products / deaths - np.outer(mean, mean), scale)
+        # What is left of equal residuals by rounding is no spread.
+        some_spread = spread > NO_SPREAD * np.einsum("ij,jk,ik->i", scale, products / deaths, scale)
+        errors = np.sqrt(np.where(some_spread, spread, np.nan) / max(deaths - 1, 1))
+        found.append(Period(float(times[first]), float(times[beyond - 1]), deaths, fit.beta + scale @ mean, errors))
     return found
+
+
+NO_SPREAD = 1e-12
+"""As a share of the mean square."""
+
+
+def _spans(times: Floats, periods: int) -> list[tuple[int, int]]:
+    """First death of each period and the one after its last; fewer periods where many deaths share a time."""
+    wanted = [int(part[-1]) for part in np.array_split(np.arange(len(times)), periods) if len(part)]
+    ends = sorted({int(np.searchsorted(times, times[last], side="right")) for last in wanted})
+    return list(zip([0, *ends], ends, strict=False))
 
 
 def _score_test(gradient: Floats, variance: Floats, tested: list[int]) -> ScoreTest:

@@ -18,10 +18,11 @@ from test_risk_like_r import declared, load
 from jobs.demo.population import DEMO_NIGHT, admit_patients
 from jobs.demo.sessions import plan_sessions
 from jobs.errors import SettingsError
+from jobs.risk.landmark import from_landmark
 from jobs.risk.page import risk_page
 from model.survival.cox import fit_cox
 from model.survival.design import Covariate
-from schemas.cohort import COHORTS
+from schemas.cohort import COHORTS, load_cohort
 
 PATIENTS, SEED = 200, 7
 
@@ -87,6 +88,23 @@ def test_immortal_time_makes_a_useless_treatment_save_lives_and_a_landmark_does_
     assert members["index_date"].tolist() == [date(2000, 12, 31)]
     flow = rows(engine, "SELECT reason, remaining, label FROM fahr.risk_flow ORDER BY step").set_index("reason")
     assert flow.loc["before_landmark", "remaining"] == len(alive) and "landmark" in flow.loc["before_landmark", "label"]
+
+
+def test_as_many_days_after_a_landmark_are_the_same_time():
+    """Landmarks of their own: follow-up less the landmark must tie as the days do, or Efron's ties are others."""
+    rng = np.random.default_rng(3)
+    at, later = rng.integers(10, 900, 2000), rng.integers(1, 200, 2000)
+    people = pd.DataFrame(
+        {
+            "followup_years": (at + later) / 365.25,
+            "landmark_years": at / 365.25,
+            "last_photo_years": at / 365.25,
+            "index_date": np.full(2000, date(2020, 1, 1), dtype=object),
+        }
+    )
+    moved, _ = from_landmark(people, load_cohort("face_aging_rate"))
+    assert moved["followup_years"].nunique() == len(np.unique(later))
+    assert moved["followup_years"].to_numpy() == pytest.approx(later / 365.25, abs=1e-7)
 
 
 def test_what_was_measured_after_the_landmark_stops_the_job(settings, engine, owner_engine, tmp_path):

@@ -157,6 +157,7 @@ def _prediction(fit: CoxFit) -> pd.DataFrame:
         {
             "log_risk": person.centred @ fit.beta,
             "log_risk_standard_error": predictor.log_risk_error(person),
+            "ranked_by": person.centred @ fit.beta,
             name: found.survival,
             f"{name}_lower": found.lower,
             f"{name}_upper": found.upper,

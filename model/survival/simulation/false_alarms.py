@@ -14,7 +14,7 @@ from model.survival.fine_gray import fit_fine_gray
 from model.survival.imputation import Imputed, impute
 from model.survival.multiplicity import holm
 from model.survival.nested import likelihood_ratio, wald
-from model.survival.pooled_tests import pooled_estimates, pooled_wald
+from model.survival.pooled_tests import Estimate, pooled_estimates, pooled_wald
 from model.survival.pooling import pool_fits
 from model.survival.proportional_hazards import proportional_hazards
 from model.survival.simulation import worlds
@@ -105,7 +105,7 @@ def of_imputed_data(rng: np.random.Generator) -> Iterator[PValue]:
         "global (5 terms)": [each.overall for each in hazards],
     }
     for what, of_each in tests.items():
-        pooled = pooled_estimates([(test.change, test.covariance) for test in of_each])
+        pooled = pooled_estimates([Estimate((what,), test.change, test.covariance) for test in of_each])
         yield PValue(f"Proportional hazards after multiple imputation, {what}", pooled.p_value)
     both = [fit_cox(each, LARGER, interactions=(("noise", "group"),), quick=True) for each in frames]
     products = pooled_wald(both, [f"noise:{term}" for term in GROUP_TERMS])

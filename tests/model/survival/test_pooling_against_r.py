@@ -21,7 +21,7 @@ from model.errors import NotComputable
 from model.survival.covariates import Covariate
 from model.survival.cox import CoxFit, fit_cox
 from model.survival.pooled_predictions import pooled_predictions
-from model.survival.pooled_tests import pooled_estimates, pooled_wald, wald_of
+from model.survival.pooled_tests import Estimate, pooled_estimates, pooled_wald, wald_of
 from model.survival.pooling import pooled_fit
 from model.survival.proportional_hazards import proportional_hazards
 
@@ -78,7 +78,7 @@ def test_data_sets_that_do_not_differ_give_the_test_of_one():
     assert same.denominator_degrees is None and same.chi_squared == pytest.approx(one.coefficients[0].z ** 2)
     assert same.p_value == pytest.approx(one.coefficients[0].p_value)
     hazards = proportional_hazards(one).overall
-    pooled = pooled_estimates([(hazards.change, hazards.covariance)] * 4)
+    pooled = pooled_estimates([Estimate(TERMS, hazards.change, hazards.covariance)] * 4)
     assert (pooled.chi_squared, pooled.p_value) == pytest.approx((hazards.chi_squared, hazards.p_value))
 
 
@@ -101,6 +101,7 @@ def test_predictions_are_pooled_on_the_scale_of_the_hazard():
         {
             "log_risk": [0.0, 1.0],
             "log_risk_standard_error": [0.3, 0.3],
+            "ranked_by": [0.0, 1.0],
             "survival_1_year": [0.9, 0.5],
             "survival_1_year_lower": [0.8, 0.3],
             "survival_1_year_upper": [0.95, 0.7],
@@ -112,7 +113,7 @@ def test_predictions_are_pooled_on_the_scale_of_the_hazard():
     same = pooled_predictions([table, table], horizons_years=(1.0,), times_years=(0.5, 1.0))
     assert same["survival_1_year"].tolist() == pytest.approx([0.9, 0.5])
     assert same["log_risk_standard_error"].tolist() == pytest.approx([0.3, 0.3])
-    other = table.assign(log_risk=[0.4, 0.6], survival_1_year=[0.8, 0.6])
+    other = table.assign(log_risk=[0.4, 0.6], ranked_by=[0.4, 0.6], survival_1_year=[0.8, 0.6])
     found = pooled_predictions([table, other], horizons_years=(1.0,))
     assert found["log_risk"].tolist() == pytest.approx([0.2, 0.8])
     assert found["log_risk_standard_error"].iloc[0] == pytest.approx(np.sqrt(0.09 + 1.5 * 0.08))
@@ -125,7 +126,10 @@ def test_predictions_are_pooled_on_the_scale_of_the_hazard():
     [
         (lambda: pooled_wald(fits(), ["stage"]), "lacks one of the terms"),
         (lambda: pooled_wald(fits()[:1], ["age"]), "fewer than two"),
-        (lambda: pooled_estimates([(np.ones(1), np.ones((1, 1))), (np.ones(2), np.eye(2))]), "lacks one of the terms"),
+        (
+            lambda: pooled_estimates([Estimate((name,), np.ones(1), np.eye(1)) for name in "ab"]),
+            "lacks one of the terms",
+        ),
         (lambda: wald_of(np.ones((3, 2)), np.ones((3, 2, 2))), "singular"),
     ],
 )

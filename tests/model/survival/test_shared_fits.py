@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -119,13 +120,29 @@ def test_the_largest_influence_is_that_of_all_rows() -> None:
 def test_periods_are_means_of_scaled_residuals(strata: tuple[str, ...]) -> None:
     fit = fit_cox(people(3000), COVARIATES[:1] if strata else COVARIATES, strata=strata, quick=True)
     every = scaled_schoenfeld(fit)
-    order = np.argsort(every.times, kind="stable")
-    for period, rows in zip(by_period(fit, 5), np.array_split(order, 5), strict=True):
-        own = every.residuals[rows]
+    periods = by_period(fit, 5)
+    assert sum(period.deaths for period in periods) == len(every.times)
+    for before, after in pairwise(periods):
+        assert before.to_years < after.from_years, "deaths at one time are of one period"
+    for period in periods:
+        own = every.residuals[(every.times >= period.from_years) & (every.times <= period.to_years)]
+        assert period.deaths == len(own)
         assert period.means == pytest.approx(own.mean(axis=0), rel=1e-9)
-        assert period.errors == pytest.approx(own.std(axis=0, ddof=1) / np.sqrt(len(rows)), rel=1e-9)
-        assert (period.from_years, period.to_years) == (every.times[rows].min(), every.times[rows].max())
+        assert period.errors == pytest.approx(own.std(axis=0, ddof=1) / np.sqrt(len(own)), rel=1e-9)
     assert 0 < proportional_hazards(fit).overall.p_value <= 1
+
+
+def test_periods_do_not_depend_on_the_order_of_rows_and_alike_deaths_have_no_error() -> None:
+    frame = people(300).assign(followup_years=lambda one: np.ceil(one["followup_years"]))
+    shuffled = frame.sample(frac=1.0, random_state=1)
+    first, second = (by_period(fit_cox(one, COVARIATES, quick=True), 8) for one in (frame, shuffled))
+    assert [period.deaths for period in first] == [period.deaths for period in second]
+    for one, other in zip(first, second, strict=True):
+        assert one.means == pytest.approx(other.means, abs=1e-9)
+    age, times = np.r_[np.ones(50), np.arange(50.0)], np.repeat([1.0, 2.0], 50)
+    alike = pd.DataFrame({"age": age, "followup_years": times, "event": True})
+    errors = [period.errors[0] for period in by_period(fit_cox(alike, COVARIATES[:1], quick=True), 2)]
+    assert np.isnan(errors[0]) and errors[1] > 0
 
 
 @pytest.mark.parametrize("digits", [0, 1, 9])
