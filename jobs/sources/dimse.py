@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
@@ -59,14 +60,29 @@ class DimseArchive:
             setattr(query, keyword, keys.get(keyword) or None)
         rows = []
         with self.peer.association() as association:
-            for status, identifier in association.inner.send_c_find(query, StudyRootQueryRetrieveInformationModelFind):
-                if not status:
-                    raise SourceUnreachable("the association broke")
+            find = partial(association.inner.send_c_find, query, StudyRootQueryRetrieveInformationModelFind)
+            for status, identifier in _answers(find):
                 if status.Status in PENDING and identifier is not None:
                     rows.append(_read_row(identifier, elements))
                 elif status.Status != SUCCESS:
                     raise AnswerRefused(f"C-FIND status {status.Status:04X}")
         return rows
+
+
+def _answers(ask: Callable[[], Iterable[tuple[Dataset, Dataset | None]]]) -> Iterator[tuple[Dataset, Dataset | None]]:
+    """Status and identifier of each answer.
+
+    Raises:
+        SourceUnreachable: the association broke, or was over before anything was asked (pynetdicom's RuntimeError), or
+            the archive took a service back that it had offered (its ValueError).
+    """
+    try:
+        for status, identifier in ask():
+            if not status:
+                raise SourceUnreachable("the association broke")
+            yield status, identifier
+    except (RuntimeError, ValueError):
+        raise SourceUnreachable("the association ended before it was used") from None
 
 
 def _read_row(identifier: Dataset, elements: Mapping[str, int]) -> Row:
@@ -100,9 +116,8 @@ class DimseReader(ArchiveReader[DimsePeer]):
         with self.peer.association() as association:
             association.received.clear()
             final = None
-            for status, _ in association.inner.send_c_get(query, StudyRootQueryRetrieveInformationModelGet):
-                if not status:
-                    raise SourceUnreachable("the association broke")
+            get = partial(association.inner.send_c_get, query, StudyRootQueryRetrieveInformationModelGet)
+            for status, _ in _answers(get):
                 final = status
             received = list(association.received)
             association.received.clear()

@@ -110,10 +110,22 @@ class DimsePeer:
         idle.put(association)
 
 
+NEEDED = {
+    "C-FIND": StudyRootQueryRetrieveInformationModelFind,
+    "C-GET": StudyRootQueryRetrieveInformationModelGet,
+}
+"""What an archive must let us do. Some have C-MOVE only, which would send photographs to an address of its own list."""
+
+
 class ArchiveAssociation:
     """An open association, and the objects it received."""
 
     def __init__(self, peer: DimsePeer) -> None:
+        """Open it.
+
+        Raises:
+            SourceUnreachable: the archive cannot be reached, refuses us, or has no C-FIND or C-GET for us.
+        """
         self.received: list[bytes] = []
         entity = AE(ae_title=peer.own_title)
         entity.acse_timeout = entity.dimse_timeout = entity.connection_timeout = peer.timeout_seconds
@@ -128,6 +140,11 @@ class ArchiveAssociation:
         )
         if not self.inner.is_established:
             raise SourceUnreachable("it accepts no association")
+        accepted = {context.abstract_syntax for context in self.inner.accepted_contexts}
+        for service, model in NEEDED.items():
+            if model not in accepted:
+                self.inner.abort()
+                raise SourceUnreachable(f"it offers us no {service} (Study Root): allow it there, or use DICOMweb")
 
     @property
     def is_open(self) -> bool:
@@ -188,9 +205,6 @@ def _idle_of(peer: DimsePeer) -> _Idle:
 
 def _contexts() -> list[PresentationContext]:
     """C-FIND, C-GET, and every class of photographs in every transfer syntax."""
-    contexts = [
-        build_context(StudyRootQueryRetrieveInformationModelFind),
-        build_context(StudyRootQueryRetrieveInformationModelGet),
-    ]
+    contexts = [build_context(model) for model in NEEDED.values()]
     contexts += [build_context(UID(uid), syntax) for uid in PHOTO_SOP_CLASSES for syntax in TRANSFER_SYNTAXES]
     return contexts

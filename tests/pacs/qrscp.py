@@ -26,6 +26,7 @@ class QueryRetrieve:
 
     folder: Path
     port: int
+    options: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -49,7 +50,7 @@ class QueryRetrieve:
         """Start it and wait until it listens."""
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                ["dcmqrscp", "--prefer-jpeg8", "-c", str(self.folder / "config"), str(self.port)],
+                ["dcmqrscp", "--prefer-jpeg8", *self.options, "-c", str(self.folder / "config"), str(self.port)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -70,10 +71,10 @@ class QueryRetrieve:
 
 
 @contextmanager
-def qrscp_running(files: Sequence[Path]) -> Iterator[QueryRetrieve]:
-    """dcmqrscp over `files`."""
+def qrscp_running(files: Sequence[Path], *options: str) -> Iterator[QueryRetrieve]:
+    """dcmqrscp over `files`, with more options of its own."""
     with tempfile.TemporaryDirectory(prefix="fahr-qrscp-", ignore_cleanup_errors=True) as folder:
-        archive = QueryRetrieve(Path(folder), free_port())
+        archive = QueryRetrieve(Path(folder), free_port(), options)
         (archive.folder / "store").mkdir()
         (archive.folder / "config").write_text(
             f"NetworkTCPPort = {archive.port}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 from datetime import date
 from io import BytesIO
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
+from sqlalchemy import text
 
 from jobs.errors import PartialNight, SettingsError
 from jobs.pull import pull
@@ -17,7 +19,7 @@ from jobs.sources.archive_listing import list_archive
 from jobs.sources.archives import archive_sources
 from jobs.sources.base import PhotoUnreadable, SourceUnreachable
 from jobs.sources.dimse import DimseArchive, DimseReader
-from jobs.sources.dimse_peer import DimsePeer
+from jobs.sources.dimse_peer import ArchiveAssociation, DimsePeer
 from tests.pacs.archives import ledger, locator_of
 from tests.pacs.objects import photo_file, sop_uid, study_uid
 from tests.pacs.qrscp import OWN_TITLE, qrscp_running
@@ -104,6 +106,45 @@ def test_an_archive_that_is_not_there_is_unreachable(held):
         _listing(nobody)
     with pytest.raises(PhotoUnreadable) as problem:
         DimseReader(nobody).read(locator_of(1), LIMIT)
+    assert problem.value.reason_code == "source_unreachable"
+
+
+def test_an_archive_without_c_get_is_away_with_the_reason_and_the_rest_of_the_night_goes_on(
+    files, settings, engine, owner_engine, spark, patients, caplog
+):
+    settings.share.mkdir(parents=True)
+    (settings.share / "a.jpg").write_bytes(b"\xff\xd8\xff a photograph of the share")
+    with owner_engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO hospital.photo_manifest VALUES ('k1', 'M1', 'a.jpg', '2026-02-28 10:00',"
+                " '2026-03-01 09:00')"
+            )
+        )
+    with qrscp_running(files, "--disable-get") as archive:
+        settings = settings.model_copy(update={"pacs_dimse": archive.address, "pacs_aet": OWN_TITLE})
+        with caplog.at_level(logging.WARNING, "fahr.pull"), pytest.raises(PartialNight):
+            pull(settings=settings, engine=engine, spark=spark, night=NIGHT)
+        assert "The source dimse cannot be reached: it offers us no C-GET" in caplog.text
+        assert {key: row["reason_code"] for key, row in ledger(engine).items()} == {"k1": None}
+        with pytest.raises(PhotoUnreadable) as problem:
+            DimseReader(archive.peer).read(locator_of(1), LIMIT)
+        assert problem.value.reason_code == "source_unreachable"
+
+
+def test_an_association_that_ends_before_it_is_used_is_no_defect(held, monkeypatch):
+    def end_one() -> None:
+        with held.peer.association() as association:
+            association.inner.abort()
+
+    # As if it ended between the look and the question.
+    monkeypatch.setattr(ArchiveAssociation, "is_open", True)
+    end_one()
+    with pytest.raises(SourceUnreachable):
+        _listing(held.peer)
+    end_one()
+    with pytest.raises(PhotoUnreadable) as problem:
+        DimseReader(held.peer).read(locator_of(1), LIMIT)
     assert problem.value.reason_code == "source_unreachable"
 
 
