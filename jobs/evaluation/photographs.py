@@ -17,6 +17,8 @@ from sqlalchemy import Engine, text
 
 from jobs.evaluation.errors import NothingToEvaluate
 from jobs.landing import landing_partition
+from jobs.merges import kept_persons
+from jobs.opt_outs import refusing_persons
 from jobs.sources.base import PhotoUnreadable
 from jobs.sources.files import FolderReader
 from jobs.warehouse.synthetic import is_synthetic
@@ -51,7 +53,7 @@ def warehouse_photographs(
 ) -> Photographs:
     """Accepted photographs of people of whom none taught the release; at most `most_people`, chosen by a hash.
 
-    Of each person one day is taken: the latest with two photographs, else the latest.
+    Of each person one day is taken: the latest with two photographs, else the latest. Of who refused by today: none.
 
     Raises:
         NothingToEvaluate: there are none.
@@ -60,6 +62,7 @@ def warehouse_photographs(
         connection.execute(text("SET LOCAL enable_nestloop = off; SET LOCAL jit = off"))
         asked = {
             "night": night,
+            "refusing": list(refusing_persons(connection, night, kept_persons(connection, night))),
             "model_id": release.model_id,
             "networks": [network.sha256 for network in release.networks.values()],
             "most_people": most_people,
@@ -190,10 +193,7 @@ _ONE_DAY_EACH = text(
             AND NOT EXISTS (SELECT FROM taught_person WHERE taught_person.person_id = photo.person_id)
             AND NOT EXISTS (SELECT FROM taught WHERE taught.content_sha256 = photo.content_sha256)
             AND NOT EXISTS (SELECT FROM shared WHERE shared.content_sha256 = photo.content_sha256)
-            AND NOT EXISTS (
-                SELECT FROM hospital.opt_out AS refusal
-                WHERE refusal.person_id = photo.person_id AND refusal.opted_out_on <= :night
-            )
+            AND photo.person_id <> ALL(:refusing)
         ORDER BY photo.content_sha256, photo.photo_id
     ),
     days AS (

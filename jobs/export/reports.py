@@ -7,6 +7,7 @@ import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
@@ -22,6 +23,8 @@ from jobs import audit
 from jobs.errors import UsageError
 from jobs.export.structured_report import HEADER_TAGS, PhotoScores, structured_report
 from jobs.landing import landing_partition
+from jobs.merges import kept_persons
+from jobs.opt_outs import refusing_persons
 from jobs.runs import code_version
 from jobs.settings import Settings
 
@@ -40,6 +43,7 @@ _SCORED = text("""
         ON (known.content_sha256, known.model_id, known.preprocessing_id)
         = (score.content_sha256, score.model_id, score.preprocessing_id)
     WHERE score.is_current_model AND photo.sop_class_uid IS NOT NULL AND photo.bytes_purged_on IS NULL
+        AND score.person_id <> ALL(:refusing)
         AND (score.face_age_years IS NOT NULL OR score.face_survival_log_risk IS NOT NULL)
         AND (CAST(:source AS text) IS NULL OR photo.source = :source)
     ORDER BY photo.landing_run_id, photo.photo_id
@@ -98,13 +102,17 @@ def export_reports(*, settings: Settings, engine: Engine, folder: Path) -> dict[
 def made_reports(*, settings: Settings, engine: Engine, source: str | None = None) -> Iterator[Report | None]:
     """The report of each DICOM photo that the current model scored and whose bytes are landed; None: it can have none.
 
+    Of a person who refused by today there is none, whether or not a night has followed that.
+
     Args:
         settings: where photos are landed.
         engine: warehouse, as fahr_loader.
         source: photos of this source alone.
     """
+    today = date.today()
     with engine.connect() as connection:
-        scored = connection.execute(_SCORED, {"source": source}).all()
+        refusing = refusing_persons(connection, today, kept_persons(connection, today))
+        scored = connection.execute(_SCORED, {"source": source, "refusing": list(refusing)}).all()
     for row, content in _with_bytes(settings.landing, scored):
         yield _report(row, content)
 

@@ -13,6 +13,8 @@ from sqlalchemy import Connection, Engine, text
 
 from jobs.errors import SettingsError
 from jobs.landing import landing_partition
+from jobs.merges import kept_persons
+from jobs.opt_outs import refusing_persons
 from jobs.score import LARGEST_SPLIT_BYTES, TASKS_PER_CORE
 from jobs.training.listing import LabelledPhoto, Listing, Refusals
 from jobs.training.splits import SplitRecipe
@@ -28,7 +30,8 @@ TABLES = ("cdm.person", "cdm.observation_period", "cdm.death")
 def warehouse_listing(engine: Engine, *, landing: Path, night: date, recipe: SplitRecipe) -> Listing:
     """Every photo accepted and taken up to `night`, each content once, with its labels.
 
-    Refused: photos of people who opted out, photos of nobody known, bytes that are filed under several people.
+    Refused: photos of people who opted out by today, under any of their person ids, photos of nobody known, bytes that
+    are filed under several people.
 
     Raises:
         SettingsError: a table that labels come from is missing, or may not be read.
@@ -40,7 +43,8 @@ def warehouse_listing(engine: Engine, *, landing: Path, night: date, recipe: Spl
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         _check_tables(connection)
         connection.execute(text("SET LOCAL enable_nestloop = off; SET LOCAL jit = off"))
-        for row in connection.execute(_PHOTOS, {"night": night}):
+        refusing = refusing_persons(connection, night, kept_persons(connection, night))
+        for row in connection.execute(_PHOTOS, {"night": night, "refusing": list(refusing)}):
             if row.refused is not None:
                 refused.add(row.refused)
                 continue
@@ -129,7 +133,7 @@ _PHOTOS = text(
         SELECT content_sha256 FROM fahr.photo_v1 GROUP BY content_sha256 HAVING count(DISTINCT person_id) > 1
     ),
     opted_out AS (
-        SELECT DISTINCT person_id FROM hospital.opt_out WHERE opted_out_on <= :night
+        SELECT unnest(CAST(:refusing AS bigint[])) AS person_id
     ),
     known AS MATERIALIZED (
         SELECT person_id, died_on, registry_followed_until FROM fahr.follow_up

@@ -102,6 +102,19 @@ def test_reports_are_for_one_folder_of_their_own_and_in_the_audit(reports: Path,
         assert list(told) == [{"reports": 1, "refused": 1}]
 
 
+@pytest.mark.parametrize("under", [1000 + REPORTED, 77])
+def test_who_refuses_today_has_no_report_though_no_night_followed_it(
+    scored: Engine, owner_engine: Engine, settings, tmp_path: Path, under: int
+) -> None:
+    """Also where the refusal is under an id that was merged into the patient's."""
+    with owner_engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO hospital.person_merge VALUES (77, :person, '2026-03-01')"), {"person": 1001}
+        )
+        connection.execute(text("INSERT INTO hospital.opt_out VALUES (:person, current_date)"), {"person": under})
+    assert export_reports(settings=settings, engine=scored, folder=tmp_path / "sr") == {"reports": 0, "refused": 1}
+
+
 def test_a_photo_whose_bytes_were_purged_has_no_report(scored: Engine, settings, tmp_path: Path) -> None:
     with scored.begin() as connection:
         connection.execute(text("UPDATE fahr.photo_v1 SET bytes_purged_on = '2026-04-01'"))

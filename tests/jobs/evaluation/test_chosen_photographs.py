@@ -84,11 +84,19 @@ def test_whoever_may_not_be_looked_at_is_not(settings, engine, owner_engine, rel
     refuses, unknown = photo(4, person_id=8), photo(5, person_id=None)
     twins = [photo(6, content=b"same"), photo(7, content=b"same")]
     quarantined = photo(8)
-    landed(settings, engine, [good, taught, his_other_photo, refuses, unknown, *twins])
+    refuses_today, refuses_under_another_id = photo(9, person_id=9), photo(10, person_id=10)
+    landed(
+        settings,
+        engine,
+        [good, taught, his_other_photo, refuses, unknown, *twins, refuses_today, refuses_under_another_id],
+    )
     accept(engine, land(settings, engine, [quarantined]), [quarantined], accepted=False)
     teach(engine, taught, network_sha256=release.networks["age"].sha256)
     with owner_engine.begin() as connection:
-        connection.execute(text("INSERT INTO hospital.opt_out (person_id, opted_out_on) VALUES (8, '2026-02-01')"))
+        connection.execute(
+            text("INSERT INTO hospital.opt_out VALUES (8, '2026-02-01'), (9, current_date), (90, current_date)")
+        )
+        connection.execute(text("INSERT INTO hospital.person_merge VALUES (90, 10, current_date)"))
     assert read(settings, engine, release) == {(b"bytes of 1",)}
 
 

@@ -201,6 +201,14 @@ def test_nothing_is_lost_every_photo_is_in_or_counted(settings, engine, spark, h
     assert built.description["photos"] == 17
 
 
+def test_a_refusal_of_today_holds_for_a_data_set_of_an_earlier_night(settings, engine, hospital):
+    change(hospital, "INSERT INTO hospital.opt_out VALUES (1, current_date), (92, current_date)")
+    change(hospital, "INSERT INTO hospital.person_merge VALUES (92, 2, current_date)")
+    listing = building.warehouse_listing(engine, landing=settings.landing, night=NIGHT, recipe=SplitRecipe())
+    assert not {photo.subject for photo in listing.photos} & {1, 2}
+    assert listing.refused.counts["opted_out"] > 1
+
+
 @pytest.mark.parametrize(
     ("statement", "followup"),
     [
