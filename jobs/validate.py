@@ -157,8 +157,7 @@ _PENDING = text(
 _PENDING_WITH_PERSONS = text(
     f"""
     SELECT {_PENDING_COLUMNS}, person.person_id AS known_person_id,
-           make_date(person.year_of_birth, coalesce(person.month_of_birth, 1), coalesce(person.day_of_birth, 1))
-               AS birth_date
+           fahr.date_of_birth(person.year_of_birth, person.month_of_birth, person.day_of_birth, 1, 1) AS birth_date
     {_PENDING_FROM}
     LEFT JOIN cdm.person AS person ON person.person_id = photo.person_id
     {_PENDING_WHERE}

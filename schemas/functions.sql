@@ -1,3 +1,22 @@
+-- Hospitals hold months 0 and days 31 of April; make_date refuses them, and with them the whole query. In one expression,
+-- which the planner puts in the place of the call.
+CREATE OR REPLACE FUNCTION fahr.date_of_birth(
+    year_of_birth integer, month_of_birth integer, day_of_birth integer, unknown_month integer, unknown_day integer
+) RETURNS date
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN year_of_birth BETWEEN 1 AND 9999 THEN
+    make_date(year_of_birth, CASE WHEN month_of_birth BETWEEN 1 AND 12 THEN month_of_birth ELSE unknown_month END, 1)
+    + CASE
+        WHEN day_of_birth BETWEEN 1 AND extract(day FROM
+            make_date(year_of_birth, CASE WHEN month_of_birth BETWEEN 1 AND 12 THEN month_of_birth ELSE unknown_month END, 1)
+            + interval '1 month -1 day')
+        THEN day_of_birth
+        ELSE unknown_day
+    END - 1
+END;
+COMMENT ON FUNCTION fahr.date_of_birth(integer, integer, integer, integer, integer) IS
+    'A date of birth from the parts that cdm.person has; a month or day that is missing or impossible is the one given for unknown ones (a day up to 28), an impossible year gives null.';
+
 -- cdm.person is named in a function body, not in a view: a hospital may then drop and reload its OMOP tables, or bring
 -- them later, and no view stands in the way. The function tells ages at photos only, to a tenth of a year: called with
 -- dates of the caller's choice it would tell birthdays.
@@ -16,10 +35,9 @@ BEGIN
     SELECT round((captured_at::date - coalesce(
         birth_datetime::date,
         -- Where month or day are unknown: the middle of what is known.
-        (make_date(year_of_birth, 1, 1) + make_interval(
-            months => coalesce(month_of_birth, 7) - 1,
-            days => coalesce(day_of_birth, CASE WHEN month_of_birth IS NULL THEN 1 ELSE 15 END) - 1
-        ))::date
+        fahr.date_of_birth(
+            year_of_birth, month_of_birth, day_of_birth, 7, CASE WHEN month_of_birth BETWEEN 1 AND 12 THEN 15 ELSE 1 END
+        )
     )) / 365.25, 1)
     INTO age
     FROM fahr.photo_v1

@@ -32,6 +32,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA hospital, registry TO fahr_loader;
 GRANT INSERT, UPDATE, DELETE ON registry.load_v1, registry.record_v1 TO fahr_loader;
 ALTER DEFAULT PRIVILEGES IN SCHEMA hospital, registry GRANT SELECT ON TABLES TO fahr_loader;
 GRANT EXECUTE ON FUNCTION fahr.age_at_photo(bigint) TO fahr_loader, fahr_analyst;
+GRANT EXECUTE ON FUNCTION fahr.date_of_birth(integer, integer, integer, integer, integer) TO fahr_loader;
 
 -- The hospital's OMOP tables, where our owner may let the loader read them; elsewhere their owner must.
 DO $$

@@ -77,6 +77,7 @@ VIEWS: tuple[str, ...] = (
 
 FUNCTIONS: tuple[str, ...] = (
     "age_at_photo(bigint)",
+    "date_of_birth(integer, integer, integer, integer, integer)",
     "concepts_below()",
     "hospital_follow_up()",
     "face_age_by_decade()",

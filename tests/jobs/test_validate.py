@@ -129,6 +129,7 @@ def test_the_persons_of_the_warehouse_tell_who_is_unknown_and_who_was_not_born(s
             )
         )
         connection.execute(text("INSERT INTO cdm.person VALUES (1, 1950, 6, 15), (2, 1950, NULL, NULL)"))
+        connection.execute(text("INSERT INTO cdm.person VALUES (4, 1950, 0, 0), (5, 1950, 4, 31), (6, 0, 0, 0)"))
         connection.execute(text("GRANT USAGE ON SCHEMA cdm TO fahr_loader"))
         connection.execute(text("GRANT SELECT ON cdm.person TO fahr_loader"))
     expected = [
@@ -138,6 +139,11 @@ def test_the_persons_of_the_warehouse_tell_who_is_unknown_and_who_was_not_born(s
         (photo(4, person_id=2, captured_at=datetime(1949, 12, 31)), "captured_before_birth"),
         (photo(5, person_id=3), "unknown_patient"),
         (photo(6, person_id=None), "unknown_patient"),
+        (photo(7, person_id=4, captured_at=datetime(1949, 12, 31)), "captured_before_birth"),
+        (photo(8, person_id=4, captured_at=datetime(1950, 1, 1)), None),
+        (photo(9, person_id=5, captured_at=datetime(1950, 3, 31)), "captured_before_birth"),
+        (photo(10, person_id=5, captured_at=datetime(1950, 4, 1)), None),
+        (photo(11, person_id=6, captured_at=datetime(1949, 12, 31)), None),
     ]
     land(settings, engine, [one for one, _ in expected])
     validate(settings=settings, engine=engine, spark=spark, night=NIGHT)

@@ -136,10 +136,13 @@ def test_a_hospital_may_drop_and_reload_its_persons(small_warehouse: Engine) -> 
         ("NULL, 1950, 2, 31", 76.0),
         ("NULL, 1950, 2, NULL", 76.0),
         ("NULL, 1950, NULL, NULL", 75.7),
+        ("NULL, 1950, 0, NULL", 75.7),
+        ("NULL, 1950, 4, 31", 75.9),
+        ("NULL, 0, 4, 30", None),
         ("'1960-03-01 04:05', 1950, 2, 28", 66.0),
     ],
 )
-def test_age_from_what_is_known_of_the_birth(small_warehouse: Engine, person: str, age: float) -> None:
+def test_age_from_what_is_known_of_the_birth(small_warehouse: Engine, person: str, age: float | None) -> None:
     with small_warehouse.begin() as connection:
         connection.execute(
             text(

@@ -93,7 +93,7 @@ birth AS (
         gender_concept_id,
         race_concept_id,
         coalesce(
-            CAST(birth_datetime AS date), make_date(year_of_birth, coalesce(month_of_birth, 7), coalesce(day_of_birth, 1))
+            CAST(birth_datetime AS date), fahr.date_of_birth(year_of_birth, month_of_birth, day_of_birth, 7, 1)
         ) AS born_on
     FROM cdm.person
 )
