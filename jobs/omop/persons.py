@@ -8,10 +8,14 @@ MARK = "fahr"
 """Stands in person_source_value of a copied person; what stood there may identify a patient, and is not copied."""
 
 
-def copy_persons(connection: Connection) -> int:
-    """Copy everybody who has a score and is not there yet, with the concepts their keys need; returns how many."""
+def copy_persons(connection: Connection) -> dict[str, int]:
+    """Copy everybody who has a score and is not there yet, with the concepts their keys need, and mend copies whose
+    originals were corrected; returns how many were added and changed."""
     connection.execute(_CONCEPTS)
-    return int(connection.execute(_PERSONS, {"mark": MARK}).rowcount)
+    return {
+        "changed": connection.execute(_MEND, {"mark": MARK}).rowcount,
+        "added": connection.execute(_PERSONS, {"mark": MARK}).rowcount,
+    }
 
 
 def remove_persons(connection: Connection, *, only_unwanted: bool) -> int:
@@ -26,7 +30,7 @@ _SCORED = """
     WHERE EXISTS (
         SELECT FROM fahr.face_score_unseen AS photo
         WHERE photo.person_id = source.person_id AND photo.is_current_model
-    ) AND NOT EXISTS (SELECT FROM hospital.opt_out WHERE opt_out.person_id = source.person_id)
+    ) AND NOT EXISTS (SELECT FROM fahr.refusing_person AS refusing WHERE refusing.person_id = source.person_id)
 """
 
 # The keys between concepts, domains, vocabularies and classes run in a circle, and are checked when a statement ends.
@@ -78,11 +82,17 @@ _CONCEPTS = text(f"""
     ON CONFLICT DO NOTHING
 """)
 
+_COPIED = ("gender_concept_id", "year_of_birth", "race_concept_id", "ethnicity_concept_id")
+_MEND = text(f"""
+    UPDATE person SET {", ".join(f"{column} = scored.{column}" for column in _COPIED)}
+    FROM ({_SCORED}) AS scored
+    WHERE person.person_id = scored.person_id AND person.person_source_value = :mark
+        AND ({", ".join(f"person.{column}" for column in _COPIED)})
+            IS DISTINCT FROM ({", ".join(f"scored.{column}" for column in _COPIED)})
+""")
 _PERSONS = text(f"""
-    INSERT INTO person (
-        person_id, gender_concept_id, year_of_birth, race_concept_id, ethnicity_concept_id, person_source_value
-    )
-    SELECT person_id, gender_concept_id, year_of_birth, race_concept_id, ethnicity_concept_id, :mark
+    INSERT INTO person (person_id, {", ".join(_COPIED)}, person_source_value)
+    SELECT person_id, {", ".join(_COPIED)}, :mark
     FROM ({_SCORED}) AS scored
     ON CONFLICT DO NOTHING
 """)

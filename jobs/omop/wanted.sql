@@ -22,7 +22,7 @@ JOIN fahr.face_score_v1 AS score USING (content_sha256, model_id, preprocessing_
 JOIN person ON person.person_id = photo.person_id
 LEFT JOIN fahr.pacs_photo_v1 AS pacs USING (photo_id)
 WHERE photo.is_current_model AND photo.captured_on IS NOT NULL
-    AND NOT EXISTS (SELECT FROM hospital.opt_out WHERE opt_out.person_id = photo.person_id)
+    AND NOT EXISTS (SELECT FROM fahr.refusing_person AS refusing WHERE refusing.person_id = photo.person_id)
 GROUP BY photo.person_id, photo.captured_on, photo.source, photo.model_id, photo.preprocessing_id;
 
 CREATE TEMPORARY TABLE wanted_score ON COMMIT DROP AS

@@ -45,7 +45,8 @@ def write(*, settings: Settings, engine: Engine, schema: str) -> dict[str, int]:
     with _transaction(engine, schema) as connection:
         prepared = is_prepared(connection, schema)
         if prepared:
-            counts["added"] += copy_persons(connection)
+            for effect, persons in copy_persons(connection).items():
+                counts[effect] += persons
         # After the copies: a domain that the hospital has is not ours.
         register(connection, declared)
         concepts = concepts_to_write(connection, declared)

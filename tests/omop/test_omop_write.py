@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 import pytest
 from sqlalchemy import Engine, MetaData, inspect, text
 from sqlalchemy_omopcdm import OMOPCDMModelBase
 
 from jobs.errors import LockHeld, SettingsError, UsageError
+from jobs.follow import follow
 from jobs.omop.cdm_schema import prepare
 from jobs.omop.write import remove, write
 from jobs.settings import Settings
@@ -160,6 +162,34 @@ def test_excluded_photos_are_not_written(run, ask: Ask, change: Change, results:
     assert ask(f"SELECT count(*) FROM {results}.measurement WHERE person_id = 4") == [(0,)]
     assert ask(f"SELECT count(*) FROM {results}.image_occurrence WHERE person_id = 4") == [(0,)]
     assert ask(f"SELECT count(*) > 0 FROM {results}.image_occurrence WHERE person_id = 5") == [(True,)]
+
+
+def test_a_corrected_birth_year_or_sex_reaches_the_copied_person_and_nobody_elses(
+    run, ask: Ask, change: Change, results: str
+) -> None:
+    run(results)
+    # Not a copy of ours: somebody else who uses the schema put that person there.
+    change(f"UPDATE {results}.person SET person_source_value = 'theirs', year_of_birth = 1900 WHERE person_id = 5")
+    before = state(ask, results)["person"]
+    change("UPDATE cdm.person SET year_of_birth = 1931, gender_concept_id = 0 WHERE person_id IN (4, 5)")
+    assert run(results)["changed"] == 1
+    told = f"SELECT person_id, year_of_birth, gender_concept_id = 0 FROM {results}.person WHERE person_id IN (4, 5)"
+    assert ask(f"{told} ORDER BY 1") == [(4, 1931, True), (5, 1900, False)]
+    after = state(ask, results)["person"]
+    assert [row for row in after if row not in before] == [row for row in after if row.person_id == 4]
+    assert run(results)["changed"] == 0
+
+
+def test_a_refusal_under_an_id_that_was_merged_takes_the_scores_out(
+    run, ask: Ask, change: Change, results: str, settings: Settings, engine: Engine
+) -> None:
+    change("INSERT INTO hospital.person_merge VALUES (9007, 7, '2026-03-01')")
+    follow(settings=settings, engine=engine, night=date(2026, 3, 1))
+    run(results)
+    change("INSERT INTO hospital.opt_out VALUES (9007, '2026-03-02')")
+    assert run(results)["removed"] > 0
+    for table in ("measurement", "procedure_occurrence", "image_occurrence", "person"):
+        assert ask(f"SELECT count(*) FROM {results}.{table} WHERE person_id = 7") == [(0,)], table
 
 
 def test_a_copied_person_brings_nothing_that_identifies(run, ask: Ask, results: str) -> None:
