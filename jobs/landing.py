@@ -55,10 +55,18 @@ class Landed:
 
 @dataclass(frozen=True)
 class Patients:
-    """Record numbers to persons, for photos whose header alone names the patient; and who refused."""
+    """Record numbers to persons, for photos whose header alone names the patient; who is merged; and who refused."""
 
     person_by_mrn: Mapping[str, int]
+    kept: Mapping[int, int]
     opted_out: frozenset[int]
+
+    def are_one(self, listed: int, told: int | None) -> bool:
+        """Whether the person of a listing and that of a header are one patient.
+
+        After a merge many archives change the patient of the study and leave the stored objects as they are.
+        """
+        return told is not None and self.kept.get(listed, listed) == self.kept.get(told, told)
 
 
 def landing_partition(landing: Path, run_id: UUID | str) -> Path:
@@ -127,8 +135,8 @@ def _load_patients(engine: Engine, night: date) -> Patients:
             row.mrn: row.person_id
             for row in connection.execute(text("SELECT mrn, person_id FROM hospital.patient_id_map"))
         }
-        refusing = refusing_persons(connection, night, kept_persons(connection, night))
-        return Patients(person_by_mrn=persons, opted_out=refusing)
+        kept = kept_persons(connection, night)
+        return Patients(person_by_mrn=persons, kept=kept, opted_out=refusing_persons(connection, night, kept))
 
 
 @dataclass(frozen=True)
@@ -243,7 +251,7 @@ class _LandingWorker:
             identity["captured_at"] = header.captured_at
             if identity["person_id"] in patients.opted_out:
                 return identity | {"outcome": "refused", "header_problem": "opted_out"}
-            if task["person_id"] not in (None, identity["person_id"]):
+            if task["person_id"] is not None and not patients.are_one(task["person_id"], identity["person_id"]):
                 return identity | {"outcome": "refused", "header_problem": "patient_contradicted"}
             if identity["person_id"] is None:
                 # Nobody can say whether they refuse: the bytes do not stay. A file that is no photo is told as such.

@@ -151,6 +151,26 @@ def test_a_photo_whose_object_names_another_patient_than_the_listing_is_refused(
     assert night(source, NEXT_NIGHT) == {"listed": 1, "landed": 1}
 
 
+def test_a_pacs_that_relabels_the_study_of_a_merged_patient_contradicts_nobody(
+    orthanc, proxy, night, engine, owner_engine
+):
+    assert orthanc.store(photo_file(1, mrn="M1"))
+    source = source_of(peer_of(orthanc, proxy.url))
+    night(source)
+
+    def relabel(request, reply):
+        if request.is_study_search:
+            reply.body = reply.body.replace(b'"M1"', b'"M2"')
+
+    proxy.after = relabel
+    with owner_engine.begin() as connection:
+        connection.execute(text("INSERT INTO hospital.person_merge VALUES (1, 2, '2026-03-02')"))
+    counts = night(source, NEXT_NIGHT)
+    assert (counts["listed"], counts["landed"]) == (1, 1)
+    (row,) = ledger(engine).values()
+    assert (row["person_id"], row["reason_code"]) == (2, None)
+
+
 def test_photos_of_a_patient_who_refused_are_never_read(orthanc, proxy, night, engine, owner_engine):
     with owner_engine.begin() as connection:
         connection.execute(text("INSERT INTO hospital.opt_out VALUES (1, '2026-01-01')"))
