@@ -16,7 +16,7 @@ from jobs.errors import LockHeld
 from jobs.landing_removal import READERS_LOCK, remove_landed_bytes
 from jobs.publish import publish
 from jobs.releases import current_release, locate_release, require_scoring
-from jobs.runs import recorded_run, remove_leftovers
+from jobs.runs import advisory_lock, recorded_run, remove_leftovers
 from jobs.score import (
     WAITING_PHOTOS,
     make_current,
@@ -30,6 +30,9 @@ from jobs.spark import LazySpark
 from model.release import ModelRelease
 
 log = logging.getLogger("fahr.archive")
+
+NIGHT_LOCK = "night"
+"""Held by each stage of a night."""
 
 LARGEST_SHARE = 2_000
 """Photos of one run, ours: what a kill can cost, and how long published scores may wait."""
@@ -77,7 +80,7 @@ def archive(
         left -= share
     if total:
         _publish(settings, engine, night)
-    remove_landed_bytes(engine, settings)
+    _remove_landed_bytes(settings, engine)
     return total
 
 
@@ -138,6 +141,15 @@ def _publish(settings: Settings, engine: Engine, night: date) -> bool:
         log.info("A night is at work: it publishes this share of the archive.")
         return False
     return True
+
+
+def _remove_landed_bytes(settings: Settings, engine: Engine) -> None:
+    """Remove what a night could not while the archive was being scored, when none is at work: it reads those files."""
+    try:
+        with advisory_lock(engine, NIGHT_LOCK):
+            remove_landed_bytes(engine, settings)
+    except LockHeld:
+        log.info("A night is at work: landed bytes that are to go are removed by the next one.")
 
 
 def _is_done(engine: Engine, release: ModelRelease) -> bool:

@@ -6,11 +6,13 @@ from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import text
 
 from jobs.archive import archive
 from jobs.errors import LockHeld, UsageError
+from jobs.landing import landing_partition
 from jobs.landing_removal import READERS_LOCK
 from jobs.publish import publish
 from jobs.retry import mark_for_retry
@@ -127,3 +129,23 @@ def test_a_permanent_reason_is_tried_again_once_when_somebody_asks(settings, eng
     for reason in ("opted_out", "no_such_reason"):
         with pytest.raises(UsageError):
             mark_for_retry(engine, reason)
+
+
+def test_files_are_not_replaced_under_the_eyes_of_a_night(settings, engine, tmp_path):
+    settings = settings.model_copy(update={"model": str(small_release(tmp_path / "model").folder)})
+    pull = land(settings, engine, [photo(1), photo(2)])
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO fahr.landing_removal_v1 (landing_run_id, photo_id, keeps_facts, noted_on)"
+                " VALUES (:pull, 1, false, :night)"
+            ),
+            {"pull": pull, "night": NIGHT},
+        )
+    (file,) = landing_partition(settings.landing, pull).glob("*.parquet")
+    before = file.read_bytes()
+    with advisory_lock(engine, "night"):
+        assert archive(settings=settings, engine=engine, spark=None, night=NIGHT, photos=0) == {}
+        assert file.read_bytes() == before
+    archive(settings=settings, engine=engine, spark=None, night=NIGHT, photos=0)
+    assert pq.read_table(file).column("photo_id").to_pylist() == [2]
