@@ -91,7 +91,9 @@ def pull(
     if away:
         raise PartialNight(
             f"{len(away)} of {len(sources)} photo sources could not be reached, or not to the end.",
-            next_step="The rest goes on; the next night picks up what is missing. Check the share and the PACS.",
+            next_step=(
+                "The rest goes on; the next night picks up what is missing. The log says above which source, and why."
+            ),
         )
     return followed | run.counts
 
@@ -146,8 +148,11 @@ def _without_refusing(
 def _went_away(sources: Sequence[PhotoSource], tasks: Sequence[LandingTask], landed: Landed) -> set[str]:
     """Names of the sources that did not tell everything, or stopped while their photos were read."""
     untold = {source.name for source in sources if isinstance(source, InventoriedSource) and not source.complete}
-    unread = {row["photo_id"] for row in landed.refused if row["reason_code"] == "source_unreachable"}
-    return untold | {task.photo.source for task in tasks if task.photo_id in unread}
+    refused = {row["photo_id"] for row in landed.refused if row["reason_code"] == "source_unreachable"}
+    unread = Counter(task.photo.source for task in tasks if task.photo_id in refused)
+    for name, photos in sorted(unread.items()):
+        log.warning("The source %s was listed, and then %s of its photos could not be had from it.", name, photos)
+    return untold | unread.keys()
 
 
 def _with_photo_ids(listed: Sequence[ListedPhoto], connection: Connection) -> list[LandingTask]:

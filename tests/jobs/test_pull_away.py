@@ -66,12 +66,15 @@ def test_an_empty_share_is_not_mounted_however_few_photos_wait(settings, engine,
     assert reasons(engine) == {}
 
 
-def test_a_share_that_has_none_of_many_photos_is_away_until_it_has_one(settings, engine, owner_engine, spark, share):
+def test_a_share_that_has_none_of_many_photos_is_away_until_it_has_one(
+    settings, engine, owner_engine, spark, share, caplog
+):
     night = {"settings": settings, "engine": engine, "spark": spark}
     register(owner_engine, 1, 5)
     for day in (0, 1):
         told_away(night=NIGHTS[day], **night)
         assert reasons(engine) == {"source_unreachable": 5}
+    assert "The source share was listed, and then 5 of its photos could not be had" in caplog.text
     arrive(share, 1, 1)
     assert pull(night=NIGHTS[2], **night) == {"listed": 5, "landed": 1, "file_missing": 4}
     assert pull(night=NIGHTS[3], **night)["file_missing"] == 4, "they have been missing before: no alert every night"
