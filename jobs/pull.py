@@ -17,7 +17,7 @@ from jobs.errors import PartialNight
 from jobs.follow import follow
 from jobs.landing import Landed, LandingTask, land
 from jobs.landing_removal import remove_landed_bytes
-from jobs.lost_mounts import without_lost_mounts
+from jobs.lost_sources import without_lost_sources
 from jobs.merges import kept_persons
 from jobs.opt_outs import refusing_persons
 from jobs.runs import Run, recorded_run, remove_leftovers
@@ -83,7 +83,7 @@ def pull(
                 run_id=run.run_id,
             )
             with engine.connect() as connection:
-                landed = without_lost_mounts(connection, sources, tasks, landed)
+                landed = without_lost_sources(connection, tasks, landed)
         away |= _went_away(sources, tasks, landed)
         news = _News(tasks, landed, withdrawn, kept, sources, away)
         _record(run, news, settings)

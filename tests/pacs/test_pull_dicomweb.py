@@ -12,6 +12,7 @@ from jobs.errors import PartialNight
 from jobs.pull import pull
 from tests.pacs.archives import delete_study, ledger, peer_of, source_of
 from tests.pacs.objects import photo_file, sop_uid, study_uid
+from tests.pacs.proxy import busy
 
 NIGHT, NEXT_NIGHT = date(2026, 3, 1), date(2026, 3, 2)
 
@@ -177,6 +178,21 @@ def test_photos_of_a_patient_who_refused_are_never_read(orthanc, proxy, night, e
     assert orthanc.store(photo_file(1))
     assert night(source_of(peer_of(orthanc, proxy.url))) == {"listed": 1, "landed": 0, "opted_out": 1}
     assert proxy.retrieved() == 0
+
+
+def test_a_pacs_that_lets_our_user_read_nothing_more_is_away_and_restricted_photos_alone_are_not(
+    orthanc, proxy, night, engine
+):
+    for number in range(5):
+        assert orthanc.store(photo_file(number))
+    proxy.before = lambda request: busy(403) if request.is_retrieval else None
+    source = source_of(peer_of(orthanc, proxy.url))
+    with pytest.raises(PartialNight):
+        night(source)
+    assert {row["reason_code"] for row in ledger(engine).values()} == {"source_unreachable"}
+    proxy.before = lambda request: None if not request.is_retrieval or request.path.endswith(".2.0") else busy(403)
+    assert night(source, NEXT_NIGHT) == {"listed": 5, "landed": 1, "access_denied": 4}
+    assert night(source, date(2026, 3, 3)) == {"listed": 4, "landed": 0, "access_denied": 4}
 
 
 def test_other_objects_are_no_photographs(orthanc, night, engine):
