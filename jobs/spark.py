@@ -50,6 +50,11 @@ class LazySpark:
             self._session = None
 
     @property
+    def is_started(self) -> bool:
+        """Whether there is a session already."""
+        return self._session is not None
+
+    @property
     def session(self) -> SparkSession:
         """The session, on `settings.spark_master` or on the master that spark-submit named."""
         if self._session is None:

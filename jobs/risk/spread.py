@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,30 +15,37 @@ from model.survival.sharing import sharing
 if TYPE_CHECKING:
     from pyspark.core.broadcast import Broadcast
 
+WORTH_STARTING = 10_000_000
+"""Rows gone through (persons x resamples, say) from which a piece of work starts Spark (ours): some ten seconds of it,
+which is what a start takes. Resamples alone, of which no more are drawn of a million persons than of five thousand, do
+not start it; subgroups of half a million persons do."""
+
 WORTH_SPREADING = 1_000_000
-"""Rows gone through (persons x resamples, say) from which a piece of work is sent to Spark (ours): about two seconds of
-it. Below, sending costs more than doing; a cohort of a few thousand persons starts no Spark at all."""
+"""Rows from which work is sent to a Spark that runs (ours): about two seconds of it."""
 
 
 class SparkMapper:
     """A `model.survival.mapping.Mapper` that starts its Spark with the first work that is large enough."""
 
-    def __init__(self, spark: LazySpark, *, worth: int = WORTH_SPREADING) -> None:
-        """Spread over `spark` from `worth` rows on."""
+    def __init__(self, spark: LazySpark, *, worth: int | None = None) -> None:
+        """Spread over `spark` what is worth it; from `worth` rows on, if they are given."""
         self._spark, self._worth = spark, worth
         self.sent = 0
         """Pieces that went to Spark."""
 
     def __call__(self, work: Callable[[Any], Any], pieces: Sequence[Any], size: int, /) -> list[Any]:
         """`work` of each piece, in their order."""
-        if size < self._worth or len(pieces) < 2:
+        worth = self._worth or (WORTH_SPREADING if self._spark.is_started else WORTH_STARTING)
+        if size < worth or len(pieces) < 2:
             return [work(piece) for piece in pieces]
         from pyspark import cloudpickle
 
         context = self._spark.session.sparkContext
         shared = context.broadcast(_Shared(cloudpickle.dumps(work)))
         try:
-            found = context.parallelize(list(pieces), len(pieces)).map(_Done(shared)).collect()
+            # A task a core: pieces are much alike, and a task costs what it costs, whatever it does.
+            tasks = min(len(pieces), max(context.defaultParallelism, 1))
+            found = context.parallelize(list(pieces), tasks).map(_Done(shared)).collect()
         finally:
             shared.destroy()
         self.sent += len(pieces)
@@ -53,6 +61,8 @@ class _Shared:
     def unpacked(self) -> Callable[[Any], Any]:
         if not hasattr(self, "_work"):
             self._work = pickle.loads(self._packed)
+            # A worker collects garbage after each task; without this it would walk all modules that the work imported.
+            gc.freeze()
         work: Callable[[Any], Any] = self._work
         return work
 

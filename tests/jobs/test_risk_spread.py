@@ -7,9 +7,10 @@ from dataclasses import fields, replace
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark.sql import SparkSession
 
 from jobs.risk.job import analyse
-from jobs.risk.spread import SparkMapper
+from jobs.risk.spread import WORTH_SPREADING, WORTH_STARTING, SparkMapper
 from jobs.risk.tables import Analysis
 from jobs.spark import LazySpark
 from model.survival.mapping import mapped_in_chunks, mapping_by
@@ -72,6 +73,8 @@ def test_spark_finds_the_same_to_the_bit(here: str, spark: LazySpark) -> None:
 
 def test_a_small_cohort_starts_no_spark(here: str) -> None:
     class NoSpark:
+        is_started = False
+
         @property
         def session(self) -> None:
             raise AssertionError("Spark was started")
@@ -85,3 +88,21 @@ def test_a_small_cohort_starts_no_spark(here: str) -> None:
 def test_results_come_back_in_the_order_of_the_pieces(spark: LazySpark) -> None:
     with mapping_by(SparkMapper(spark, worth=1)):
         assert mapped_in_chunks(lambda piece: piece**2, list(range(130)), size=130) == [n**2 for n in range(130)]
+
+
+def test_spark_is_started_by_much_work_and_then_takes_less(spark: LazySpark) -> None:
+    class Started:
+        def __init__(self) -> None:
+            self.is_started = False
+
+        @property
+        def session(self) -> SparkSession:
+            self.is_started = True
+            return spark.session
+
+    mapper, pieces = SparkMapper(Started()), [1, 2, 3]  # type: ignore[arg-type]
+    sent = []
+    for size in (WORTH_SPREADING, WORTH_STARTING, WORTH_SPREADING, WORTH_SPREADING - 1):
+        assert mapper(lambda piece: 2 * piece, pieces, size) == [2, 4, 6]
+        sent.append(mapper.sent)
+    assert sent == [0, 3, 6, 6]
