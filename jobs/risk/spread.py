@@ -43,7 +43,7 @@ class SparkMapper:
         context = self._spark.session.sparkContext
         shared = context.broadcast(_Shared(cloudpickle.dumps(work)))
         try:
-            # A task a core: pieces are much alike, and a task costs what it costs, whatever it does.
+            # A task a core: pieces are much alike, and each task costs Spark something of its own.
             tasks = min(len(pieces), max(context.defaultParallelism, 1))
             found = context.parallelize(list(pieces), tasks).map(_Done(shared)).collect()
         finally:
