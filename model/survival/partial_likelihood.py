@@ -15,11 +15,16 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
+from numba.typed import List
 
+from model.survival.moment_sums import products_by_moment, sums_of_slots, symmetric, triangle
 from model.survival.risk_sets import BLOCK, Floats, Integers, RiskSets
 
 FEW_ROWS = 2 * BLOCK
 """Up to so many, the columns are put into one matrix."""
+
+FARTHEST = 300.0
+"""Up to so large a predictor exp, and squares of its sums, are held by a double as they are."""
 
 
 class PartialLikelihood:
@@ -53,6 +58,13 @@ class PartialLikelihood:
     def of_deaths(self) -> Floats:
         """Weighted sum of the columns over all deaths, (terms,)."""
         return self.total(self.risk_sets.weights * self.risk_sets.dies)
+
+    @cached_property
+    def compiled_columns(self) -> List[Floats] | Floats:
+        """The columns as compiled code takes them: as one matrix, or one by one."""
+        if not self.columns:
+            return np.empty((0, 0))
+        return List(self.columns) if self.matrix is None else self.matrix
 
     @cached_property
     def matrix(self) -> Floats | None:
@@ -94,9 +106,9 @@ class EfronSums:
         eta: their linear predictor, (sorted rows,).
         log_likelihood: partial log-likelihood; -inf where the predictor is beyond what a double can hold.
         shift: what was taken off the predictors of each stratum, (strata,).
-        relative, theta: exp(eta - shift) without and with the weights, 0 for who is never at risk, (sorted rows,).
+        theta: weight times exp(eta - shift), 0 for who is never at risk, (sorted rows,).
         at_risk: sum of theta over each risk set, (moments,).
-        denominators: of the slots, (slots,).
+        increments: Efron's, of the cumulative hazard of a row with relative risk 1, (moments,).
     """
 
     def __init__(self, likelihood: PartialLikelihood, beta: Floats) -> None:
@@ -108,28 +120,56 @@ class EfronSums:
         """
         risk_sets = likelihood.risk_sets
         self.likelihood, self.risk_sets, self.beta = likelihood, risk_sets, beta
-        self.eta = eta = likelihood.predictor(beta)
-        # Within a stratum the likelihood does not change when all predictors move: the largest becomes 0.
-        considered = np.where(risk_sets.ever_at_risk, eta, -np.inf)
-        shift = np.maximum.reduceat(considered, risk_sets.row_starts)
-        self.shift = np.where(np.isfinite(shift), shift, 0.0)
-        centred = eta - self.shift[risk_sets.stratum]
-        self.relative = np.where(risk_sets.ever_at_risk, np.exp(np.minimum(centred, 0.0)), 0.0)
-        self.theta = risk_sets.weights * self.relative
+        self.shift = np.zeros(risk_sets.strata)
+        if self._sum_rows() > FARTHEST:
+            # Within a stratum the likelihood does not change when all predictors move: the largest becomes 0.
+            considered = np.where(risk_sets.ever_at_risk, self.eta, -np.inf)
+            shift = np.maximum.reduceat(considered, risk_sets.row_starts)
+            self.shift = np.where(np.isfinite(shift), shift, 0.0)
+            self._sum_rows()
+        log_slots, self.increments, self._left, self._squared, self._left_twice = sums_of_slots(
+            risk_sets.deaths, risk_sets.weighted_deaths, self.at_risk, self._dying
+        )
+        of_deaths = beta @ likelihood.of_deaths - risk_sets.weighted_deaths @ self.shift[risk_sets.moment_stratum]
+        log_likelihood = float(of_deaths - log_slots)
+        self.log_likelihood = log_likelihood if np.isfinite(log_likelihood) else -np.inf
+
+    def _sum_rows(self) -> float:
+        """Take predictors and theta of the rows, and their sums over risk sets; the largest absolute predictor."""
+        risk_sets, likelihood = self.risk_sets, self.likelihood
+        if risk_sets.is_grouped:
+            moments, rows = len(risk_sets.times), len(risk_sets.order)
+            self.eta, self.theta = np.zeros(rows), np.zeros(rows)
+            self._of_deaths, self._own = (np.empty((moments, triangle(len(self.beta)))) for _ in range(2))
+            farthest = products_by_moment(
+                likelihood.compiled_columns,
+                self.beta,
+                risk_sets.weights,
+                risk_sets.segments,
+                self.shift[risk_sets.moment_stratum],
+                self.eta,
+                self.theta,
+                self._of_deaths,
+                self._own,
+            )
+            self._own += self._of_deaths
+            self._dying = np.ascontiguousarray(self._of_deaths[:, 0])
+            self.at_risk = risk_sets.sum_from_moments(self._own[:, 0])
+            return farthest
+        self.eta = likelihood.predictor(self.beta)
+        centred = self.eta - self.shift[risk_sets.stratum] if self.shift.any() else self.eta.copy()
+        centred[risk_sets.never_at_risk] = 0.0
+        farthest = float(np.abs(centred).max())
+        centred[risk_sets.never_at_risk] = -np.inf
+        self.theta = risk_sets.weights * np.exp(np.minimum(centred, FARTHEST))
         self.at_risk = risk_sets.sum_at_risk(self.theta)
         self._dying = risk_sets.sum_of_deaths(self.theta)
-        self.denominators = self.at_risk[risk_sets.slot_moment]
-        if len(risk_sets.tied_moments):
-            self.denominators -= risk_sets.slot_share * self._dying[risk_sets.slot_moment]
-        dead = risk_sets.dead
-        with np.errstate(divide="ignore", invalid="ignore"):
-            log_likelihood = risk_sets.weights[dead] @ centred[dead] - risk_sets.slot_weight @ np.log(self.denominators)
-        self.log_likelihood = float(log_likelihood) if np.isfinite(log_likelihood) else -np.inf
+        return farthest
 
     @cached_property
-    def increments(self) -> Floats:
-        """Efron's increments of the cumulative hazard, of a row with relative risk 1, (moments,)."""
-        return self.risk_sets.sum_of_slots(self.risk_sets.slot_weight / self.denominators)
+    def relative(self) -> Floats:
+        """exp(eta - shift), 0 for who is never at risk, (sorted rows,)."""
+        return self.theta / self.risk_sets.weights
 
     @cached_property
     def hazard(self) -> Floats:
@@ -141,9 +181,10 @@ class EfronSums:
         """Gradient of the log-likelihood, (terms,)."""
         if not self.risk_sets.is_grouped:
             return self.likelihood.total(self.risk_sets.weights * self.risk_sets.dies - self.theta * self.hazard)
-        own, of_deaths = self._products
+        terms = slice(1, len(self.beta) + 1)
         exposed = self.risk_sets.sum_up_to_moments(self.increments)
-        return np.asarray(self.likelihood.of_deaths - exposed @ own[:, 0, 1:] + self._left @ of_deaths[:, 0, 1:])
+        drawn = exposed @ self._own[:, terms] - self._left @ self._of_deaths[:, terms]
+        return np.asarray(self.likelihood.of_deaths - drawn)
 
     @cached_property
     def information(self) -> Floats:
@@ -158,10 +199,8 @@ class EfronSums:
         """
         risk_sets, tied = self.risk_sets, self.risk_sets.tied_moments
         if risk_sets.is_grouped:
-            own, of_deaths = self._products
             exposed = risk_sets.sum_up_to_moments(self.increments * moment_weights)
-            second = np.tensordot(exposed, own, 1) - np.tensordot(self._left * moment_weights, of_deaths, 1)
-            second = second[1:, 1:]
+            second = symmetric(exposed @ self._own - (self._left * moment_weights) @ self._of_deaths)[1:, 1:]
         else:
             hazard = self.hazard if isinstance(moment_weights, float) else self._hazard(moment_weights)
             whole = self.likelihood.matrix
@@ -218,8 +257,7 @@ class EfronSums:
     def score_residual_blocks(self) -> Iterator[tuple[slice, Floats]]:
         """The same some rows at a time, which a processor's cache holds: which rows, and (terms, so many rows)."""
         risk_sets = self.risk_sets
-        squared = risk_sets.sum_of_slots(risk_sets.slot_weight * risk_sets.slot_share / self.denominators**2)
-        drifting = risk_sets.cumulated(self._minus_excess(self.means * self.increments, squared))
+        drifting = risk_sets.cumulated(self._minus_excess(self.means * self.increments, self._squared))
         # What a death is not exposed to at its own moment, and its Schoenfeld residual: both are its moment's.
         left = self._minus_excess(self.means * self._left, self._left_twice)
         mean, hazard = self.mean_of_slots, self.hazard
@@ -240,29 +278,11 @@ class EfronSums:
     # set and e = D1 - D mu the excess of its deaths over that mean. Sums over slots are then sums over moments.
 
     @cached_property
-    def _products(self) -> tuple[Floats, Floats]:
-        """Sum over the own rows of each moment, and over its deaths, of theta z z' with z = (1, columns).
-
-        (moments, terms + 1, terms + 1) each. A row is read once for all that its moment needs of it; the first row of
-        such a matrix holds the sums of theta and of theta x.
-        """
-        risk_sets, terms = self.risk_sets, len(self.beta)
-        of_deaths = np.empty((len(risk_sets.times), terms + 1, terms + 1))
-        own = np.empty_like(of_deaths)
-        for rows, segments in risk_sets.moments_by_block:
-            block = stacked([np.ones(rows.stop - rows.start), *(column[rows] for column in self.likelihood.columns)])
-            weighted = block * self.theta[rows]
-            for moment, start, alive, end in segments:
-                np.matmul(weighted[:, start:alive], block[:, start:alive].T, out=of_deaths[moment])
-                np.matmul(weighted[:, alive:end], block[:, alive:end].T, out=own[moment])
-        own += of_deaths
-        return own, of_deaths
-
-    @cached_property
     def means(self) -> Floats:
         """mu: mean of the columns over each risk set, weighted by theta, (terms, moments)."""
         if self.risk_sets.is_grouped:
-            return np.asarray(self.risk_sets.sum_from_moments(self._products[0][:, 0, 1:]).T / self.at_risk)
+            own = self._own[:, 1 : len(self.beta) + 1]
+            return np.ascontiguousarray(self.risk_sets.sum_from_moments(own).T) / self.at_risk
         if (whole := self.likelihood.matrix) is not None:
             return self.risk_sets.sum_at_risk(whole * self.theta) / self.at_risk
         summed = stacked([self.risk_sets.sum_at_risk(column * self.theta) for column in self.likelihood.columns])
@@ -273,21 +293,10 @@ class EfronSums:
         """e of the moments with several deaths, (terms, tied moments)."""
         risk_sets = self.risk_sets
         if risk_sets.is_grouped:
-            of_deaths = self._products[1][risk_sets.tied_moments, 0, 1:].T
+            of_deaths = self._of_deaths[risk_sets.tied_moments, 1 : len(self.beta) + 1].T
         else:
             of_deaths = stacked([risk_sets.sum_of_ties(column, self.theta) for column in self.likelihood.columns])
         return of_deaths - self.means[:, risk_sets.tied_moments] * self._dying[risk_sets.tied_moments]
-
-    @cached_property
-    def _left(self) -> Floats:
-        """Sum over a moment's slots of m (l/d) / c, (moments,)."""
-        return self.risk_sets.sum_of_slots(self.risk_sets.slot_weight * self.risk_sets.slot_share / self.denominators)
-
-    @cached_property
-    def _left_twice(self) -> Floats:
-        """Sum over a moment's slots of m (l/d)^2 / c^2, (moments,)."""
-        share = self.risk_sets.slot_share / self.denominators
-        return self.risk_sets.sum_of_slots(self.risk_sets.slot_weight * share**2)
 
     def _minus_excess(self, of_moments: Floats, factor: Floats) -> Floats:
         """(terms, moments) less a factor of the moment times e, where there are ties."""

@@ -73,11 +73,9 @@ class RiskSets:
         deaths, weighted_deaths: at each moment, (moments,).
         dead: sorted rows that have the event, by moment, (deaths,).
         moment_of_death: (deaths,).
-        slot_moment, slot_share, slot_weight: of the slots, of which there are as many as deaths, (slots,).
-            `slot_share` is l/d; the weight is the mean weight of the moment's deaths.
         tied_moments: those with several deaths.
-        segment_starts, segment_ends: of each moment, its own rows: those that are at risk at it and at no later one of
-            their stratum, the deaths first, (moments,).
+        segments: of each moment its own rows, those that are at risk at it and at no later one of their stratum: where
+            its deaths begin, its other rows begin, and these end, (moments, 3).
     """
 
     def __init__(self, outcome: Outcome) -> None:
@@ -105,9 +103,6 @@ class RiskSets:
         self._death_starts = starts
         self.weighted_deaths = np.add.reduceat(self.weights[self.dead], starts)
 
-        self.slot_moment = self.moment_of_death
-        self.slot_share = (np.arange(len(self.dead)) - starts[self.slot_moment]) / self.deaths[self.slot_moment]
-        self.slot_weight = (self.weighted_deaths / self.deaths)[self.slot_moment]
         self.tied_moments = np.flatnonzero(self.deaths > 1)
         in_ties = self.deaths[self.moment_of_death] > 1
         self._tied_dead = self.dead[in_ties]
@@ -147,11 +142,13 @@ class RiskSets:
         self._spans = tuple(spans)
         self._late_rows = np.concatenate(late_rows) if counted else np.empty(0, dtype=np.int64)
         # A moment's own rows are at risk at it and at those before, but at none after it; its deaths come first.
-        self.segment_starts = self._first_row + self.row_starts[self.moment_stratum]
-        self.segment_ends = np.append(self.segment_starts[1:], len(durations))
+        begin = self._first_row + self.row_starts[self.moment_stratum]
+        end = np.append(begin[1:], len(durations))
         last = np.flatnonzero(np.diff(self.moment_stratum, append=self.strata) != 0)
-        self.segment_ends[last] = row_bounds[self.moment_stratum[last] + 1]
+        end[last] = row_bounds[self.moment_stratum[last] + 1]
+        self.segments = np.column_stack([begin, begin + self.deaths, end])
         self.ever_at_risk = self._leaves > self._enters
+        self.never_at_risk = np.flatnonzero(~self.ever_at_risk)
 
     def sum_at_risk(self, values: Floats) -> Floats:
         """Sum of a value over the rows at risk at each moment; (..., rows) to (..., moments)."""
@@ -185,35 +182,12 @@ class RiskSets:
 
     def sum_of_deaths(self, values: Floats) -> Floats:
         """Sum of a value over the rows that die at each moment; (rows,) to (moments,)."""
-        return self.sum_of_slots(values[self.dead])
+        of_deaths = values[self.dead]
+        return np.add.reduceat(of_deaths, self._death_starts) if len(self.tied_moments) else of_deaths
 
     def sum_of_ties(self, values: Floats, weights: Floats) -> Floats:
         """Weighted sum of a value over the deaths of each tied moment; (rows,) each to (tied moments,)."""
         return np.add.reduceat(values[self._tied_dead] * weights[self._tied_dead], self._tie_starts)
-
-    @cached_property
-    def moments_by_block(self) -> list[tuple[slice, list[tuple[int, int, int, int]]]]:
-        """Moments whose own rows a cache holds together, in their order.
-
-        Of each block its rows, and of each moment in it: its number, and where its own rows begin, those that outlive
-        it begin, and all end, counted from the block's first row.
-        """
-        starts, ends = self.segment_starts, self.segment_ends
-        outliving = starts + self.deaths
-        blocks = []
-        first = 0
-        while first < len(starts):
-            beyond = max(first + 1, int(np.searchsorted(ends, starts[first] + BLOCK, side="right")))
-            rows = slice(int(starts[first]), int(ends[beyond - 1]))
-            numbers = range(first, beyond)
-            within = (array[first:beyond] - rows.start for array in (starts, outliving, ends))
-            blocks.append((rows, list(zip(numbers, *(places.tolist() for places in within), strict=True))))
-            first = beyond
-        return blocks
-
-    def sum_of_slots(self, values: Floats) -> Floats:
-        """Sum of a value over the slots (or deaths) of each moment; (slots,) to (moments,)."""
-        return np.add.reduceat(values, self._death_starts) if len(self.tied_moments) else values
 
     def sum_while_at_risk(self, increments: Floats) -> Floats:
         """Sum of a value of moments over those at which a row is at risk; (..., moments) to (..., rows)."""
