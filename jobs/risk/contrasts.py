@@ -14,9 +14,9 @@ from jobs.risk.levels import level_of
 from jobs.risk.models import ModelResult, Predicted, columns_of, covariates_of, drawn_together, frame_of
 from jobs.risk.performance import resampling_of
 from model.errors import NotComputable
+from model.survival.covariates import QUARTERS, Covariate
 from model.survival.cox import CoxFit
 from model.survival.delta_concordance import DeltaConcordance, delta_concordance
-from model.survival.design import QUARTERS, Covariate
 from model.survival.errors import FitRefused
 from model.survival.multiplicity import holm
 from model.survival.nested import LikelihoodRatio, WaldTest, likelihood_ratio, wald

@@ -16,15 +16,16 @@ from jobs.risk import pooled_rows
 from jobs.risk.curves import Curve, adjusted
 from jobs.risk.declared import model_covariates
 from jobs.risk.effects import effects, over_time
-from jobs.risk.fitted import Fitted, compared_models
+from jobs.risk.fitted import Fitted, compared_models, concordances
 from jobs.risk.imputed_predictions import predict_imputed
 from jobs.risk.models import ModelResult, Predicted, fit_models
+from jobs.risk.performance import performance
 from jobs.risk.pooled_contrasts import pooled_contrasts
 from jobs.risk.pooled_diagnostics import pooled_diagnostics
 from jobs.risk.pooled_rows import pooled_by
 from jobs.risk.pooled_subgroups import pooled_subgroups
 from model.errors import NotComputable
-from model.survival.design import fixed
+from model.survival.encoding import fixed
 from model.survival.errors import FitRefused
 from model.survival.pooling import pooled_fit
 from schemas.cohort import Cohort
@@ -50,6 +51,8 @@ def fitted_to_imputed(frames: Sequence[pd.DataFrame], members: pd.DataFrame, coh
     return Fitted(
         models=models,
         predictions=predictions,
+        judged=performance(members, as_declared, predictions),
+        concordances=concordances(models),
         curves=curves,
         no_curves=no_curves,
         contrasts=pooled_contrasts(frames, members, cohort, of_each, predictions),

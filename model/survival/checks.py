@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.survival.design import Term
+from model.survival.compiled import compiled
+from model.survival.covariates import Term
 from model.survival.errors import FitRefused
 from model.survival.partial_likelihood import weighted_products
+from model.survival.risk_sets import Floats, Integers
 
 FEWEST_EVENTS_PER_TERM = 2
 """Below this the model is refused (ours)."""
@@ -29,9 +31,11 @@ FEW_CLUSTERS = 20
 SMALLEST_SINGULAR_SHARE = 1e-6
 """Columns are collinear when the standardised matrix's smallest singular value is below this share of its largest."""
 
-
 COLLINEARITY_SAMPLE = 20_000
 """Rows that are looked at first: columns that they tell apart well need no further look."""
+
+SUMMED = 512
+"""Rows that are added up before their sum is added to that of the others: what is rounded off stays small (ours)."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +60,45 @@ class ColumnFacts:
     @classmethod
     def of(cls, values: np.ndarray, with_event: np.ndarray) -> ColumnFacts:
         """Of a column, (rows,); `with_event` are the numbers of the rows with the event, or a mask of them."""
+        dead = np.flatnonzero(with_event) if with_event.dtype == bool else with_event
+        total, others, of_events = _sums(values, dead)
         # A value that is no finite number leaves no finite sum; few sums are infinite without one.
-        finite = bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
+        finite = bool(np.isfinite(total)) or bool(np.isfinite(values).all())
         if not finite:
             return cls(np.nan, np.nan, finite, False, np.nan, len(values))
-        constant = bool(np.ptp(values) == 0)
-        return cls(values.mean(), values.std(), finite, constant, float(values[with_event].sum()), len(values))
+        mean = total / len(values)
+        deviation = float(np.sqrt(_sum_of_squares(values, mean) / len(values)))
+        return cls(mean, deviation, finite, others == 0, of_events, len(values))
+
+
+@compiled
+def _sums(values: Floats, dead: Integers) -> tuple[float, int, float]:
+    """Sum of a column, how many differ from its first, and the sum over the rows `dead`."""
+    total, others, of_events = 0.0, 0, 0.0
+    for start in range(0, len(values), SUMMED):
+        of_block = 0.0
+        for row in range(start, min(start + SUMMED, len(values))):
+            of_block += values[row]
+            others += values[row] != values[0]
+        total += of_block
+    for start in range(0, len(dead), SUMMED):
+        of_block = 0.0
+        for death in range(start, min(start + SUMMED, len(dead))):
+            of_block += values[dead[death]]
+        of_events += of_block
+    return total, others, of_events
+
+
+@compiled
+def _sum_of_squares(values: Floats, around: float) -> float:
+    """Sum of the squared differences from a number."""
+    total = 0.0
+    for start in range(0, len(values), SUMMED):
+        of_block = 0.0
+        for row in range(start, min(start + SUMMED, len(values))):
+            of_block += (values[row] - around) ** 2
+        total += of_block
+    return total
 
 
 def check_before_fitting(
@@ -92,7 +129,7 @@ def check_before_fitting(
     """
     check_outcome(durations, events, entry, weights)
     check_events(int(events.sum()), terms)
-    facts = [ColumnFacts.of(column, events) for column in matrix.T]
+    facts = [ColumnFacts.of(np.ascontiguousarray(column), events) for column in matrix.T]
     warnings = check_columns(facts, terms, int(events.sum()))
     return warnings + check_collinearity((matrix - matrix.mean(axis=0)).T, terms, events, strata)
 

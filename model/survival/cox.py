@@ -124,7 +124,7 @@ class CoxFit:
 
     def log_risk(self, frame: pd.DataFrame) -> np.ndarray:
         """Linear predictor of each person, centred on the mean of the persons of the fit; (persons,)."""
-        return (self.design.matrix(frame) - self.centre) @ self.beta
+        return self.design.log_risk(frame, self.centre, self.beta)
 
     def described(self, frame: pd.DataFrame) -> Described:
         """Persons as the fit sees them.

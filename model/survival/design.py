@@ -6,33 +6,23 @@ applied to other persons, so that a cross-fitted model never takes even a cut po
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from model.survival.covariates import (
-    QUARTERS,
-    Covariate,
-    Interaction,
-    Term,
-    cut_levels,
-    quartile_cuts,
+from model.survival.compiled import compiled
+from model.survival.covariates import Covariate, Interaction, Term
+from model.survival.encoding import (
+    Codes,
+    Learnt,
+    codes_of,
+    declared_levels,
+    encoded,
+    learnt_from,
+    reference_of,
 )
-from model.survival.errors import FitRefused
-from model.survival.sharing import remembered
-from model.survival.spline import place_knots, spline_columns
-
-
-@dataclass(frozen=True)
-class Learnt:
-    """A covariate with what the frame taught about it."""
-
-    covariate: Covariate
-    scale: float = 1.0
-    cuts: tuple[float, ...] = ()
-    levels: tuple[str, ...] = ()
-    knots: tuple[float, ...] = ()
+from model.survival.risk_sets import Floats
 
 
 class Design:
@@ -59,7 +49,7 @@ class Design:
             FitRefused: a column holds missing or infinite values, nobody has the reference level, or a covariate's
                 declaration does not fit its column.
         """
-        self._arrange(tuple(_learnt(frame, covariate) for covariate in covariates), interactions)
+        self._arrange(tuple(learnt_from(frame, covariate) for covariate in covariates), interactions)
 
     @classmethod
     def of_learnt(cls, learnt: tuple[Learnt, ...], interactions: tuple[Interaction, ...]) -> Design:
@@ -90,8 +80,8 @@ class Design:
         return tuple(
             f"{learnt.covariate.name}={level}"
             for learnt in self.learnt
-            for level in _declared_levels(learnt.covariate)
-            if level not in (*learnt.levels, _reference(learnt.covariate))
+            for level in declared_levels(learnt.covariate)
+            if level not in (*learnt.levels, reference_of(learnt.covariate))
         )
 
     def matrix(self, frame: pd.DataFrame) -> np.ndarray:
@@ -100,9 +90,36 @@ class Design:
         Raises:
             FitRefused: a person has a level that the design was not learnt with.
         """
-        columns = [column for learnt in self.learnt for column in _encoded_once(learnt, frame)]
+        columns = [column for learnt in self.learnt for column in encoded(learnt, frame)]
         columns += [columns[one] * columns[other] for one, other in self.products]
         return np.array(columns).T if columns else np.empty((len(frame), 0))
+
+    def log_risk(self, frame: pd.DataFrame, centre: Floats, beta: Floats) -> Floats:
+        """Linear predictor of each person, the sum over terms of beta (column - centre); (persons,).
+
+        One term is added after the other, with no matrix: persons who are equal have it equal to the bit.
+
+        Args:
+            frame: the persons.
+            centre, beta: (terms,).
+
+        Raises:
+            FitRefused: as `matrix`.
+        """
+        total, main, term = np.zeros(len(frame)), [], 0
+        for learnt in self.learnt:
+            if learnt.levels and not self.products:
+                own = slice(term, term + len(learnt.levels))
+                _add_levels(total, codes_of(learnt, frame), _of_levels(learnt, centre[own], beta[own]))
+                term = own.stop
+                continue
+            for column in encoded(learnt, frame):
+                _add(total, column, centre[term], beta[term])
+                main += [column] if self.products else []
+                term += 1
+        for place, (one, other) in enumerate(self.products, start=term):
+            _add(total, main[one] * main[other], centre[place], beta[place])
+        return total
 
     def columns_of(self, name: str, values: np.ndarray) -> np.ndarray:
         """The columns of one covariate at some values of its column, as for persons; (values, terms of the covariate).
@@ -112,109 +129,6 @@ class Design:
         """
         (learnt,) = (each for each in self.learnt if each.covariate.name == name)
         return np.column_stack(encoded(learnt, pd.DataFrame({learnt.covariate.column: values})))
-
-
-def _declared_levels(covariate: Covariate) -> tuple[str, ...]:
-    if covariate.kind == "quartile":
-        return QUARTERS
-    return cut_levels(covariate.cuts) if covariate.kind == "cut" else covariate.levels
-
-
-def _reference(covariate: Covariate) -> str | None:
-    if covariate.kind == "quartile":
-        return QUARTERS[0]
-    if covariate.kind == "cut" and covariate.reference is None:
-        return cut_levels(covariate.cuts)[0]
-    return covariate.reference
-
-
-def _numbers(frame: pd.DataFrame, covariate: Covariate) -> np.ndarray:
-    values = frame[covariate.column].to_numpy(dtype=float)
-    if not np.isfinite(values).all():
-        raise FitRefused(f"{covariate.name} has missing or infinite values")
-    if covariate.transform is None:
-        return values
-    if covariate.transform == "log":
-        if (values <= 0).any():
-            raise FitRefused(f"{covariate.name} has values without a logarithm: 0 or below")
-        return np.log(values)
-    if (values < 0).any():
-        raise FitRefused(f"{covariate.name} has values without a square root: below 0")
-    return np.sqrt(values)
-
-
-def source_of(covariate: Covariate, frame: pd.DataFrame) -> np.ndarray:
-    """The column of the frame a covariate is read from, as it stands there; (persons,)."""
-    return frame[covariate.column].to_numpy()
-
-
-def fixed(covariate: Covariate, frame: pd.DataFrame) -> Covariate:
-    """The covariate with scale, cut points and knots as `frame` teaches them; other rows then change none of it.
-
-    Raises:
-        FitRefused: as `Design`.
-    """
-    learnt = _learn(frame, covariate)
-    points = learnt.cuts if covariate.kind == "quartile" else learnt.knots
-    return replace(covariate, scale=learnt.scale if covariate.per is None else None, points=points)
-
-
-def _learnt(frame: pd.DataFrame, covariate: Covariate) -> Learnt:
-    return remembered(("learnt", covariate), (source_of(covariate, frame),), lambda: _learn(frame, covariate))
-
-
-def _learn(frame: pd.DataFrame, covariate: Covariate) -> Learnt:
-    if covariate.kind in ("continuous", "spline"):
-        values = _numbers(frame, covariate)
-        scale = covariate.per
-        if scale is None:
-            scale = covariate.scale
-        if scale is None:
-            scale = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-        if scale == 0.0 or (covariate.kind == "spline" and np.ptp(values) == 0):
-            raise FitRefused(f"{covariate.name} is the same for everyone")
-        return Learnt(covariate, scale=scale, knots=_knots(values, covariate))
-    if covariate.transform is not None:
-        raise FitRefused(f"{covariate.name} is cut into levels, which a transform does not change")
-    cuts = _cuts(frame, covariate)
-    declared = _declared_levels(covariate)
-    found = np.unique(_codes(covariate, declared, cuts, frame))
-    present = {declared[code] for code in found if code >= 0}
-    reference = _reference(covariate)
-    if reference not in present:
-        raise FitRefused(f"nobody has the reference level {covariate.name}={reference}")
-    levels = tuple(level for level in declared if level in present and level != reference)
-    return Learnt(covariate, cuts=cuts, levels=levels)
-
-
-def _knots(values: np.ndarray, covariate: Covariate) -> tuple[float, ...]:
-    if covariate.kind != "spline" or covariate.points:
-        return covariate.points
-    try:
-        return place_knots(values, covariate.knots)
-    except FitRefused as reason:
-        raise FitRefused(f"{covariate.name}: {reason}") from None
-
-
-def _cuts(frame: pd.DataFrame, covariate: Covariate) -> tuple[float, ...]:
-    if covariate.kind == "quartile" and covariate.points:
-        return covariate.points
-    if covariate.kind == "quartile":
-        return quartile_cuts(_numbers(frame, covariate)) if len(frame) else ()
-    if covariate.kind == "cut" and (not covariate.cuts or list(covariate.cuts) != sorted(set(covariate.cuts))):
-        raise FitRefused(f"{covariate.name}: cut-offs must ascend")
-    return covariate.cuts
-
-
-def _codes(covariate: Covariate, levels: tuple[str, ...], cuts: tuple[float, ...], frame: pd.DataFrame) -> np.ndarray:
-    """Which of `levels` each person has, by its place; -1 where it is none of them; (persons,)."""
-    if covariate.kind == "categorical":
-        return np.asarray(pd.Index(levels).get_indexer(pd.Index(frame[covariate.column].to_numpy(dtype=object))))
-    if covariate.kind == "quartile" and not cuts:
-        return np.empty(0, dtype=np.int64)
-    between = np.searchsorted(np.asarray(cuts), _numbers(frame, covariate), side="left")
-    names = QUARTERS if covariate.kind == "quartile" else cut_levels(cuts)
-    return np.array([levels.index(name) if name in levels else -1 for name in names])[between]
 
 
 def _terms(learnt: Learnt) -> list[Term]:
@@ -227,7 +141,7 @@ def _terms(learnt: Learnt) -> list[Term]:
             linear,
             *(replace(linear, name=covariate.name + "'" * bend, unit=f"spline, knots {knots}") for bend in bends),
         ]
-    reference = _reference(covariate)
+    reference = reference_of(covariate)
     return [
         Term(
             name=f"{covariate.name}={level}",
@@ -262,27 +176,24 @@ def _product(one: Term, other: Term) -> Term:
     )
 
 
-def _encoded_once(learnt: Learnt, frame: pd.DataFrame) -> list[np.ndarray]:
-    return remembered(("encoded", learnt), (source_of(learnt.covariate, frame),), lambda: encoded(learnt, frame))
+def _of_levels(learnt: Learnt, centre: Floats, beta: Floats) -> Floats:
+    """What a covariate with levels adds to the linear predictor of who has each of the declared ones, (levels,)."""
+    declared = declared_levels(learnt.covariate)
+    table = np.zeros(len(declared))
+    for level, mean, slope in zip(learnt.levels, centre, beta, strict=True):
+        table += (np.array([each == level for each in declared]) - mean) * slope
+    return table
 
 
-def encoded(learnt: Learnt, frame: pd.DataFrame) -> list[np.ndarray]:
-    """The columns of one covariate, (persons,) each, one a term.
+@compiled
+def _add(total: Floats, column: Floats, centre: float, slope: float) -> None:
+    """Add slope (column - centre) to `total`, (persons,)."""
+    for person in range(len(total)):
+        total[person] += (column[person] - centre) * slope
 
-    Raises:
-        FitRefused: values that are no numbers, or a level that the design was not learnt with.
-    """
-    covariate = learnt.covariate
-    if covariate.kind == "continuous":
-        return [_numbers(frame, covariate) / learnt.scale]
-    if covariate.kind == "spline":
-        return [column / learnt.scale for column in spline_columns(_numbers(frame, covariate), learnt.knots)]
-    declared = _declared_levels(covariate)
-    known = {_reference(covariate), *learnt.levels}
-    codes = _codes(covariate, declared, learnt.cuts, frame)
-    unseen = {declared[code] if code >= 0 else None for code in np.unique(codes)} - known
-    if unseen:
-        undeclared = frame[covariate.column][codes < 0].tolist()
-        told = sorted({str(value) for value in [*(unseen - {None}), *undeclared]})[0]
-        raise FitRefused(f"no person of the fit has {covariate.name}={told}")
-    return [(codes == declared.index(level)).astype(float) for level in learnt.levels]
+
+@compiled
+def _add_levels(total: Floats, codes: Codes, of_levels: Floats) -> None:
+    """Add what each one's level adds to `total`, (persons,)."""
+    for person in range(len(total)):
+        total[person] += of_levels[codes[person]]

@@ -59,7 +59,7 @@ class FineGrayFit:
 
     def log_risk(self, frame: pd.DataFrame) -> Floats:
         """Linear predictor of each person, centred on the mean of the persons of the fit; (persons,)."""
-        return np.asarray((self.design.matrix(frame) - self.centre) @ self.beta)
+        return self.design.log_risk(frame, self.centre, self.beta)
 
     def cumulative_incidence(self, frame: pd.DataFrame, horizon_years: float) -> Floats:
         """Probability of each person to have the event of interest by `horizon_years`; (persons,), 0 to 1.

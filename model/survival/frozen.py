@@ -15,7 +15,8 @@ import pandas as pd
 
 from model.survival.censoring import Floats
 from model.survival.cox import CoxFit
-from model.survival.design import Covariate, Design, Learnt
+from model.survival.design import Covariate, Design
+from model.survival.encoding import Learnt
 from model.survival.errors import FitRefused
 from model.survival.strata import Strata
 
@@ -50,7 +51,7 @@ class FrozenModel:
         Raises:
             FitRefused: a person has a level the fit has not.
         """
-        return np.asarray((self.design.matrix(frame) - self.centre) @ self.beta)
+        return self.design.log_risk(frame, self.centre, self.beta)
 
     def survival(self, frame: pd.DataFrame, horizon_years: float) -> Floats:
         """Probability of each person to be free of the event at one of the horizons; (persons,).

@@ -15,7 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from model.survival.checks import ColumnFacts, check_outcome
-from model.survival.design import Design, Learnt, encoded, source_of
+from model.survival.compiled import compiled
+from model.survival.design import Design
+from model.survival.encoding import Learnt, encoded, source_of
 from model.survival.partial_likelihood import PartialLikelihood
 from model.survival.risk_sets import Floats, Integers, Outcome, RiskSets
 from model.survival.sharing import remembered
@@ -114,8 +116,8 @@ class SortedColumn:
     @cached_property
     def standardised(self) -> Floats:
         """Less its mean, over its standard deviation, (rows,): neither unit nor origin may cost digits."""
-        scaled = self.values - self.facts.mean
-        scaled /= self.facts.deviation
+        scaled = np.empty_like(self.values)
+        _standardise(self.values, self.facts.mean, self.facts.deviation, scaled)
         return scaled
 
     @classmethod
@@ -155,7 +157,14 @@ def sorted_columns(design: Design, frame: pd.DataFrame, follow_up: Followed) -> 
 
 def _columns_of(learnt: Learnt, frame: pd.DataFrame, risk_sets: RiskSets) -> list[SortedColumn]:
     def taken() -> list[SortedColumn]:
-        return [SortedColumn.of(np.take(column, risk_sets.order), risk_sets) for column in encoded(learnt, frame)]
+        return [SortedColumn.of(column, risk_sets) for column in encoded(learnt, frame, risk_sets.order)]
 
     source: NDArray[Any] = source_of(learnt.covariate, frame)
     return remembered(("columns", learnt), (source, risk_sets.order), taken)
+
+
+@compiled
+def _standardise(values: Floats, mean: float, deviation: float, scaled: Floats) -> None:
+    """Write values less their mean, over their deviation, into `scaled`, (rows,)."""
+    for row in range(len(values)):
+        scaled[row] = (values[row] - mean) / deviation
