@@ -7,7 +7,7 @@ model holds all that both the level and survival depend on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,14 +18,14 @@ import pandas as pd
 from model.errors import NotComputable
 from model.survival.bootstrap import LARGEST_SHARE_WITHOUT_NUMBER, Resampling, resamples
 from model.survival.censoring import Floats
-from model.survival.covariates import Covariate, cut_level_of, quarter_of
+from model.survival.covariates import Covariate
 from model.survival.cox import CoxFit
+from model.survival.encoding import coded, declared_levels, source_of
 from model.survival.errors import FitRefused
 from model.survival.fit_columns import FOLLOW_UP, FitColumns
 from model.survival.mapping import REFIT, mapped_in_chunks
-
-BLOCK = 4096
-"""Persons whose survival at all times is held at once."""
+from model.survival.mean_survival import RelativeRisks
+from model.survival.risk_sets import Integers
 
 LARGEST_RESAMPLE = 2_000
 """Persons each refit is of, at most (ours)."""
@@ -124,49 +124,46 @@ def _standardised(fit: CoxFit, frame: pd.DataFrame, covariate: Covariate, levels
     numbers = fit.stratum_numbers(frame)
     hazard = np.array([[baseline.cumulative_hazard(time) for time in times] for baseline in fit.baselines])
     values = _values_of(fit, frame, covariate)
-    risk_at = _log_risk_at(fit, frame, covariate)
-    means = np.empty((len(levels), len(times)))
-    for row, level in enumerate(levels):
+    means = np.zeros((len(levels), len(times)))
+    for level in levels:
         if level not in values:
             raise FitRefused(f"nobody has {covariate.name}={level}")
-        relative = np.exp(risk_at(values[level]))
-        total = np.zeros(len(times))
-        for number, of_stratum in enumerate(hazard):
-            within = relative[numbers == number] if fit.strata else relative
-            for start in range(0, len(within), BLOCK):
-                total += np.exp(np.multiply.outer(-of_stratum, within[start : start + BLOCK])).sum(axis=1)
-        means[row] = total / len(frame)
-    return means
+    for row, (risks, shift) in enumerate(_risks(fit, frame, covariate, numbers, [values[level] for level in levels])):
+        for number, of_stratum in risks.items():
+            means[row] += of_stratum.total_survival(hazard[number], shift)
+    return means / len(frame)
 
 
-def _log_risk_at(fit: CoxFit, frame: pd.DataFrame, covariate: Covariate) -> Callable[[Any], Floats]:
-    """Everybody's log-risk, (persons,), as a function of the value that all are given in the covariate's column."""
+def _risks(
+    fit: CoxFit, frame: pd.DataFrame, covariate: Covariate, numbers: Integers, values: Sequence[Any]
+) -> Iterator[tuple[dict[int, RelativeRisks], float]]:
+    """Everybody's risk when all are given each value in the covariate's column: by stratum, and a log-risk more."""
     column, design = covariate.column, fit.design
     if design.interactions:
-        return lambda value: fit.log_risk(frame.assign(**{column: value}))
+        for value in values:
+            yield _by_stratum(fit.log_risk(frame.assign(**{column: value})), numbers), 0.0
+        return
     # What does not read the column stays; what does is the same for everybody.
-    reading = {each.name for each in design.covariates if each.column == column}
-    stays = np.array([term.covariate not in reading for term in design.terms])
-    base = (design.matrix(frame)[:, stays] - fit.centre[stays]) @ fit.beta[stays]
-
-    def given(value: Any) -> Floats:
+    reading = [each.name for each in design.covariates if each.column == column]
+    moves = np.array([term.covariate in reading for term in design.terms])
+    staying = _by_stratum(design.log_risk(frame, fit.centre, np.where(moves, 0.0, fit.beta)), numbers)
+    for value in values:
         one = np.array([value], dtype=frame[column].to_numpy().dtype)
-        own = [each.name for each in design.covariates if each.name in reading]
-        columns = np.concatenate([design.columns_of(name, one)[0] for name in own])
-        return base + float((columns - fit.centre[~stays]) @ fit.beta[~stays])
+        columns = np.concatenate([design.columns_of(name, one)[0] for name in reading])
+        yield staying, float((columns - fit.centre[moves]) @ fit.beta[moves])
 
-    return given
+
+def _by_stratum(log_risk: Floats, numbers: Integers) -> dict[int, RelativeRisks]:
+    """The relative risks of everybody in each stratum that somebody is in, by its number."""
+    occurring = np.flatnonzero(np.bincount(numbers)).tolist()
+    if len(occurring) == 1:
+        return {occurring[0]: RelativeRisks(log_risk)}
+    return {number: RelativeRisks(log_risk[numbers == number]) for number in occurring}
 
 
 def _values_of(fit: CoxFit, frame: pd.DataFrame, covariate: Covariate) -> dict[str, Any]:
     """For each level as the fit has cut it, a value of the covariate's column that somebody of the level has."""
-    column = frame[covariate.column].to_numpy()
-    if covariate.kind == "categorical":
-        levels = column
-    elif covariate.kind == "quartile":
-        (cuts,) = (each.cuts for each in fit.design.learnt if each.covariate.name == covariate.name)
-        levels = quarter_of(column.astype(float), cuts)
-    else:
-        levels = cut_level_of(column.astype(float), covariate.cuts)
-    occurring, first = np.unique(levels.astype(str), return_index=True)
-    return {str(level): column[row] for level, row in zip(occurring, first, strict=True)}
+    (learnt,) = (each for each in fit.design.learnt if each.covariate.name == covariate.name)
+    column, found = source_of(covariate, frame), coded(covariate, learnt.cuts, frame)
+    declared = declared_levels(covariate)
+    return {declared[code]: column[int((found.codes == code).argmax())] for code in found.occurring if code >= 0}
