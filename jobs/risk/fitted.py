@@ -1,8 +1,11 @@
-"""What the models of a cohort say of its members: everything that comes from fitting, before it is judged."""
+"""What the models of a cohort say of its members, and how well they predict."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import pandas as pd
 
@@ -12,7 +15,9 @@ from jobs.risk.diagnostics import diagnostics
 from jobs.risk.effects import effects, over_time
 from jobs.risk.findings import Contrast, Diagnostic, Effect, OverTime, Subgroup
 from jobs.risk.models import ModelResult, Predicted, fit_models, predict
+from jobs.risk.performance import Measured, performance
 from jobs.risk.subgroups import subgroups
+from model.survival.mapping import side_by_side
 from model.survival.sharing import sharing
 from schemas.cohort import Cohort
 
@@ -24,12 +29,16 @@ class Fitted:
     Attributes:
         models: results by model name, in the order of the declaration.
         predictions: cross-fitted, of the prediction model and of those compared.
+        judged: how well those predict.
+        concordances: apparent, by model; None where no two persons can be compared, or the model has no fit.
         curves: adjusted ones.
         no_curves: by model, why there are none.
     """
 
     models: dict[str, ModelResult]
     predictions: dict[str, Predicted]
+    judged: Measured
+    concordances: dict[str, float | None]
     curves: list[Curve]
     no_curves: dict[str, str]
     contrasts: list[Contrast]
@@ -57,15 +66,33 @@ def fitted_to(members: pd.DataFrame, cohort: Cohort) -> Fitted:
         predictions = {
             name: predict(members, cohort, declared.models[name], models[name]) for name in compared_models(cohort)
         }
-    curves, no_curves = adjusted(members, cohort)
+    groups = models.get(declared.subgroups.model) if declared.subgroups else None
+    works: list[Callable[[], Any]] = [
+        partial(performance, members, cohort, predictions),
+        partial(adjusted, members, cohort),
+        partial(subgroups, members, cohort, groups),
+        partial(contrasts, members, cohort, models, predictions),
+        partial(diagnostics, models),
+        partial(concordances, models),
+        partial(effects, members, cohort, models),
+        partial(over_time, models),
+    ]
+    judged, (adjusted_curves, no_curves), of_groups, tests, diagnosed, agreed, shown, changing = side_by_side(works)
     return Fitted(
         models=models,
         predictions=predictions,
-        curves=curves,
+        judged=judged,
+        concordances=agreed,
+        curves=adjusted_curves,
         no_curves=no_curves,
-        contrasts=contrasts(members, cohort, models, predictions),
-        diagnostics=diagnostics(models),
-        subgroups=subgroups(members, cohort, models.get(declared.subgroups.model) if declared.subgroups else None),
-        effects=effects(members, cohort, models),
-        over_time=over_time(models),
+        contrasts=tests,
+        diagnostics=diagnosed,
+        subgroups=of_groups,
+        effects=shown,
+        over_time=changing,
     )
+
+
+def concordances(models: Mapping[str, ModelResult]) -> dict[str, float | None]:
+    """Harrell's C of each model on its own persons."""
+    return {name: result.concordance for name, result in models.items()}

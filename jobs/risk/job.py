@@ -24,13 +24,12 @@ from jobs.risk.fitted import fitted_to
 from jobs.risk.imputed import fitted_to_imputed
 from jobs.risk.missing import completed, missing_columns
 from jobs.risk.people import check_tables, complete_cases, fingerprint, flow, followed, read_people
-from jobs.risk.performance import performance
-from jobs.risk.spread import SparkMapper
+from jobs.risk.spread import mapper_of
 from jobs.risk.tables import Analysis, write_analysis
 from jobs.runs import code_version, recorded_run
 from jobs.settings import Settings
 from jobs.spark import LazySpark
-from model.survival.mapping import mapping_by, one_after_the_other
+from model.survival.mapping import mapping_by
 from model.survival.sharing import sharing
 from schemas.cohort import Cohort
 
@@ -47,7 +46,8 @@ def risk(
         engine: warehouse, as fahr_loader.
         night: scores, follow-up and covariates up to the end of this day are used.
         cohort: name of a folder under schemas/cohorts, or path of a folder with cohort.sql and cohort.yaml.
-        spark: where resamples, refits and subgroups of a large cohort are spread over; None: nowhere.
+        spark: where resamples, refits and subgroups of a large cohort are spread over, where it is a cluster; a local
+            one stands for as many processes of this machine. None: all is done in this process.
 
     Returns:
         Counts: persons, without_followup, missing_<covariate>, imputed_<covariate>, analysed, events, models_fitted,
@@ -80,7 +80,7 @@ def risk(
         if repeats:
             run.nothing_to_do()
             return {}
-        with mapping_by(one_after_the_other if spark is None else SparkMapper(spark)):
+        with mapping_by(mapper_of(settings, spark)):
             analysis = analyse(people, declaration, analysis_id, data_sha256, model_id)
         run.counts.update(analysis.counts)
         with run.publish() as connection:
@@ -142,7 +142,6 @@ def analyse(people: pd.DataFrame, cohort: Cohort, analysis_id: str, data_sha256:
     behind = models[cohort.declared.prediction.model]
     if behind.fit is not None and predicted.reason is not None:
         models[cohort.declared.prediction.model] = behind.with_doubts(f"no predictions: {predicted.reason}")
-    judged = performance(members, cohort, fitted.predictions)
     counts["models_fitted"] = sum(result.fit is not None for result in models.values())
     counts["models_refused"] = len(models) - counts["models_fitted"]
     counts["predicted"] = 0 if predicted.table is None else len(predicted.table)
@@ -155,14 +154,15 @@ def analyse(people: pd.DataFrame, cohort: Cohort, analysis_id: str, data_sha256:
         flow=steps,
         missing=missing,
         models=models,
+        concordances=fitted.concordances,
         curves=[*curves(members, cohort), *fitted.curves],
         contrasts=fitted.contrasts,
         diagnostics=fitted.diagnostics,
         subgroups=fitted.subgroups,
         effects=fitted.effects,
         over_time=fitted.over_time,
-        performance=judged.measured,
-        decisions=judged.decisions,
-        calibration=judged.calibration,
+        performance=fitted.judged.measured,
+        decisions=fitted.judged.decisions,
+        calibration=fitted.judged.calibration,
         predicted=predicted,
     )

@@ -1,15 +1,19 @@
-"""Resamples, refits and subgroups over Spark, where they are worth it; in this process, where they are not."""
+"""Who does the pieces of an analysis: processes of this machine, or a cluster's Spark where they are worth sending."""
 
 from __future__ import annotations
 
 import gc
+import os
 import pickle
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
+from jobs.risk.forked import ForkedMapper
+from jobs.settings import Settings
 from jobs.spark import LazySpark
+from model.survival.mapping import Mapper, OneAfterTheOther, one_after_the_other
 from model.survival.sharing import sharing
 
 if TYPE_CHECKING:
@@ -24,8 +28,32 @@ WORTH_SPREADING = 1_000_000
 """Rows from which work is sent to a Spark that runs (ours): about two seconds of it."""
 
 
-class SparkMapper:
-    """A `model.survival.mapping.Mapper` that starts its Spark with the first work that is large enough."""
+MOST_PROCESSES = 8
+"""Of one machine: each needs memory of its own, about a gigabyte for a million persons (ours)."""
+
+
+def mapper_of(settings: Settings, spark: LazySpark | None) -> Mapper:
+    """Spark where it is a cluster; where it is local, as many processes as it would have threads, at most 8.
+
+    Args:
+        settings: whose `spark_master` says where Spark runs.
+        spark: None: all is done in this process.
+    """
+    if spark is None:
+        return one_after_the_other
+    if settings.spark_master.startswith("local"):
+        return ForkedMapper(min(_threads(settings.spark_master), MOST_PROCESSES))
+    return SparkMapper(spark)
+
+
+def _threads(master: str) -> int:
+    """Threads of a local master: `local` has one, `local[N]` N, `local[*]` one a core."""
+    inside = master.removeprefix("local").strip("[]").split(",")[0]
+    return len(os.sched_getaffinity(0)) if inside == "*" else int(inside or 1)
+
+
+class SparkMapper(OneAfterTheOther):
+    """A mapper that starts its Spark with the first work that is large enough; larger works are done here."""
 
     def __init__(self, spark: LazySpark, *, worth: int | None = None) -> None:
         """Spread over `spark` what is worth it; from `worth` rows on, if they are given."""

@@ -53,6 +53,7 @@ class Analysis:
         members: the persons analysed, one row each.
         counts: of the run.
         models: results by model name, in the order of the declaration.
+        concordances: apparent, by model name.
         predicted: cross-fitted, of the model behind `fahr.patient_risk`.
     """
 
@@ -64,6 +65,7 @@ class Analysis:
     flow: tuple[FlowStep, ...]
     missing: list[MissingColumn]
     models: dict[str, ModelResult]
+    concordances: dict[str, float | None]
     curves: list[Curve]
     contrasts: list[Contrast]
     diagnostics: list[Diagnostic]
@@ -167,7 +169,7 @@ def _model_rows(analysis: Analysis, cohort: Cohort, night: date) -> Iterator[dic
             "log_likelihood": None if fit is None or isinstance(fit, PooledFit) else fit.log_likelihood,
             # Of dependent rows, or of weights that are not whole, it is no likelihood that models could be compared by.
             "aic": fit.aic if isinstance(fit, CoxFit) and not fit.robust else None,
-            "concordance": result.concordance,
+            "concordance": analysis.concordances[name],
             "ph_test_p_value": by_term,
             "ties": TIES_OF[model.method],
             "model_id": analysis.model_id,

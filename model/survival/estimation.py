@@ -14,8 +14,9 @@ import pandas as pd
 from lifelines import CoxPHFitter
 from lifelines.exceptions import ConvergenceError, ConvergenceWarning, StatisticalWarning
 
+from model.survival.columns import stacked
 from model.survival.errors import FitRefused
-from model.survival.partial_likelihood import EfronSums, PartialLikelihood, stacked
+from model.survival.partial_likelihood import EfronSums, PartialLikelihood
 from model.survival.prepared import Followed
 from model.survival.risk_sets import Floats, Outcome
 

@@ -3,8 +3,8 @@
     with mapping_by(mapper):
         ...  # resamples, refits and subgroups, however deep inside, are handed to it
 
-A piece gets everything it needs with it, and its result depends on nothing else: whoever does it finds the same to the
-bit, and results come back in the order of the pieces.
+A piece's result depends on nothing else: whoever does it finds the same to the bit, and results come back in the order
+of the pieces.
 """
 
 from __future__ import annotations
@@ -25,11 +25,25 @@ class Mapper(Protocol):
         """`work` of each piece, in their order; `size` is how much work all are, in rows that are gone through."""
         ...
 
+    def side_by_side(self, works: Sequence[Callable[[], Any]], /) -> list[Any]:
+        """What each of several larger works finds, in their order; they read what this process holds."""
+        ...
 
-def one_after_the_other(work: Callable[[Any], Any], pieces: Sequence[Any], size: int, /) -> list[Any]:
-    """The mapper where no other is named."""
-    return [work(piece) for piece in pieces]
 
+class OneAfterTheOther:
+    """Does everything here, in one thread."""
+
+    def __call__(self, work: Callable[[Any], Any], pieces: Sequence[Any], size: int, /) -> list[Any]:
+        """`work` of each piece, in their order."""
+        return [work(piece) for piece in pieces]
+
+    def side_by_side(self, works: Sequence[Callable[[], Any]], /) -> list[Any]:
+        """What each work finds, in their order."""
+        return [work() for work in works]
+
+
+one_after_the_other = OneAfterTheOther()
+"""The mapper where no other is named."""
 
 _MAPPER: ContextVar[Mapper] = ContextVar("who does pieces of work", default=one_after_the_other)
 
@@ -48,15 +62,25 @@ def mapped(work: Callable[[Piece], Found], pieces: Sequence[Piece], *, size: int
     """`work` of each piece, in the order of the pieces.
 
     Args:
-        work: depends on its piece alone.
+        work: depends on its piece alone, and can be sent elsewhere with all it holds.
         pieces: what it is done with.
         size: how much work all of it is, in rows that are gone through; a mapper sends little nowhere.
     """
     return _MAPPER.get()(work, pieces, size)
 
 
+def side_by_side(works: Sequence[Callable[[], Found]]) -> list[Found]:
+    """What each of several larger works finds, in their order.
+
+    Args:
+        works: best the longest first. They may read whatever this process holds and are not sent away with it: they are
+            done here, or in copies of this process. What they find must be small beside it.
+    """
+    return _MAPPER.get().side_by_side(works)
+
+
 def mapped_in_chunks(work: Callable[[Piece], Found], pieces: Sequence[Piece], *, size: int) -> list[Found]:
-    """The same for pieces so small that sending each by itself would cost more than doing it."""
+    """As `mapped`, for pieces so small that sending each by itself would cost more than doing it."""
     chunks = [pieces[start : start + CHUNK] for start in range(0, len(pieces), CHUNK)]
     return [found for some in mapped(_Each(work), chunks, size=size) for found in some]
 

@@ -13,8 +13,7 @@ import numpy as np
 from scipy import stats
 
 from model.survival.errors import FitRefused
-from model.survival.partial_likelihood import BLOCK
-from model.survival.risk_sets import Floats, Integers, Outcome
+from model.survival.risk_sets import BLOCK, Floats, Integers, Outcome
 
 if TYPE_CHECKING:
     from model.survival.cox import CoxFit

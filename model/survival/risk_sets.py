@@ -10,7 +10,6 @@ O(rows), whatever the ties.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -192,6 +191,18 @@ class RiskSets:
     def sum_while_at_risk(self, increments: Floats) -> Floats:
         """Sum of a value of moments over those at which a row is at risk; (..., moments) to (..., rows)."""
         return self.while_at_risk(self.cumulated(increments), slice(None))
+
+    def hazard_of_rows(self, increments: Floats, left: Floats) -> Floats:
+        """Cumulative hazard that each row was exposed to, (rows,).
+
+        Args:
+            increments: at each moment, (moments,).
+            left: what a death is not exposed to at its own moment, (moments,); not read where there are no ties.
+        """
+        hazard = self.sum_while_at_risk(increments)
+        if len(self.tied_moments):
+            hazard[self.dead] -= left[self.moment_of_death]
+        return hazard
 
     def cumulated(self, increments: Floats) -> Floats:
         """Cumulative sums of a value of moments, for `while_at_risk`; (..., moments) to (..., moments + strata)."""

@@ -1,0 +1,120 @@
+"""Work shared out between copies of the process: the same to the bit, and nothing is lost quietly."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+
+import psutil
+import pytest
+
+from jobs.risk.forked import ForkedMapper, WorkerLost
+from jobs.risk.job import analyse
+from jobs.risk.spread import MOST_PROCESSES, SparkMapper, mapper_of
+from jobs.settings import Settings
+from jobs.spark import LazySpark
+from model.survival.errors import FitRefused
+from model.survival.mapping import mapped, mapped_in_chunks, mapping_by, one_after_the_other, side_by_side
+from tests.jobs.test_risk_spread import few_resamples, people, told
+
+
+def test_two_processes_find_the_same_to_the_bit() -> None:
+    here = told(analyse(people(), few_resamples(), "analysis", "data", "model"))
+    mapper = ForkedMapper(2, worth=1)
+    with mapping_by(mapper):
+        assert told(analyse(people(), few_resamples(), "analysis", "data", "model")) == here
+    assert mapper.forked > 0
+
+
+def test_results_come_back_in_order_from_more_than_one_process() -> None:
+    def slowly(piece: int) -> tuple[int, int]:
+        time.sleep(0.01)
+        return piece, os.getpid()
+
+    with mapping_by(ForkedMapper(3, worth=1)):
+        found = mapped(slowly, list(range(30)), size=30)
+        assert mapped_in_chunks(lambda piece: piece**2, list(range(130)), size=130) == [n**2 for n in range(130)]
+    assert [piece for piece, _ in found] == list(range(30))
+    assert len({process for _, process in found}) == 3
+
+
+def test_little_work_and_work_within_a_piece_stay_where_they_are() -> None:
+    mapper = ForkedMapper(2, worth=100)
+
+    def within(piece: int) -> list[int]:
+        return mapped(lambda _: os.getpid(), [1, 2, 3], size=1000) + [piece]
+
+    with mapping_by(mapper):
+        assert mapped(lambda _: os.getpid(), [1, 2, 3], size=99) == [os.getpid()] * 3
+        assert mapper.forked == 0
+        for *inner, _ in side_by_side([partial(within, piece) for piece in (1, 2)]):
+            assert len(set(inner)) == 1
+    assert mapper.forked == 1
+
+
+def test_the_first_error_is_raised_as_it_was() -> None:
+    def refuse(piece: int) -> int:
+        if piece in (3, 7):
+            raise FitRefused(f"piece {piece}")
+        return piece
+
+    with mapping_by(ForkedMapper(2, worth=1)), pytest.raises(FitRefused, match="piece 3"):
+        mapped(refuse, list(range(10)), size=10)
+
+
+def test_a_killed_process_stops_the_work_and_says_what_to_do() -> None:
+    parent = os.getpid()
+
+    def die_elsewhere(_: int) -> None:
+        time.sleep(0.05)
+        if os.getpid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with mapping_by(ForkedMapper(2, worth=1)), pytest.raises(WorkerLost, match="-9") as lost:
+        mapped(die_elsewhere, list(range(10)), size=10)
+    assert "local[1]" in lost.value.next_step
+    assert not psutil.Process().children()
+
+
+ORPHANS = """
+import sys, time
+from functools import partial
+from jobs.risk.forked import ForkedMapper
+def work(piece):
+    print("begun", flush=True)
+    time.sleep(0.2)
+ForkedMapper(3, worth=1).side_by_side([partial(work, piece) for piece in range(1000)])
+"""
+
+
+@pytest.mark.fault
+def test_copies_end_when_the_process_is_killed() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ORPHANS], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for _ in range(3):
+        process.stdout.readline()
+    copies = psutil.Process(process.pid).children()
+    assert len(copies) == 2
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(copies, timeout=10)
+    assert not alive
+
+
+def test_a_local_spark_stands_for_processes_and_a_cluster_for_spark() -> None:
+    def of(master: str) -> object:
+        settings = Settings(spark_master=master)
+        return mapper_of(settings, LazySpark(settings, "test"))
+
+    assert isinstance(of("spark://cluster:7077"), SparkMapper)
+    one, many = of("local[1]"), of("local[64]")
+    assert isinstance(one, ForkedMapper) and isinstance(many, ForkedMapper)
+    assert one.side_by_side([os.getpid, os.getpid]) == [os.getpid()] * 2
+    works = [partial(time.sleep, 0.05) for _ in range(40)]
+    many.side_by_side(works)
+    assert many.forked == MOST_PROCESSES - 1
+    assert mapper_of(Settings(spark_master="local[4]"), None) is one_after_the_other
