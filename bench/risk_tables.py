@@ -1,6 +1,6 @@
 """One run of everything the risk tables hold, in a process of its own, so that its time and memory are nobody else's.
 
-`python -m bench.risk_tables people.parquet result.json here|spark`: what `fahr risk` does but reading and writing SQL.
+`python -m bench.risk_tables people.parquet result.json here|processes|spark`: what `fahr risk` does but reading and writing SQL.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.risk_people import FULL, bench_cohort
+from jobs.risk.forked import ForkedMapper
 from jobs.risk.job import analyse
 from jobs.risk.people import fingerprint
 from jobs.risk.spread import SparkMapper
@@ -30,8 +31,10 @@ def main() -> None:
     people, cohort = pd.read_parquet(source), bench_cohort()
     began, used = time.perf_counter(), _processor_seconds()
     with ExitStack() as stack:
+        cores = len(os.sched_getaffinity(0))
+        if where == "processes":
+            stack.enter_context(mapping_by(ForkedMapper(cores)))
         if where == "spark":
-            cores = len(os.sched_getaffinity(0))
             settings = Settings(home=Path(target).parent / "home", spark_master=f"local[{cores}]")
             stack.enter_context(mapping_by(SparkMapper(stack.enter_context(LazySpark(settings, "bench risk")))))
         analysis = analyse(people, cohort, "bench", fingerprint(people), None)

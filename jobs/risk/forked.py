@@ -78,9 +78,11 @@ class ForkedMapper:
             for worker, receiver in workers:
                 outcomes += _told(receiver, worker)
         finally:
-            for worker, _ in workers:
+            for worker, receiver in workers:
+                receiver.close()
                 worker.kill()
                 worker.join()
+                worker.close()
         ordered = sorted(outcomes, key=lambda outcome: outcome[0])
         if (error := next((raised for _, _, raised in ordered if raised is not None), None)) is not None:
             raise error

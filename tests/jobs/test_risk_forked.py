@@ -46,7 +46,7 @@ def test_little_work_and_work_within_a_piece_stay_where_they_are() -> None:
     mapper = ForkedMapper(2, worth=100)
 
     def within(piece: int) -> list[int]:
-        return mapped(lambda _: os.getpid(), [1, 2, 3], size=1000) + [piece]
+        return [*mapped(lambda _: os.getpid(), [1, 2, 3], size=1000), piece]
 
     with mapping_by(mapper):
         assert mapped(lambda _: os.getpid(), [1, 2, 3], size=99) == [os.getpid()] * 3
@@ -93,16 +93,16 @@ ForkedMapper(3, worth=1).side_by_side([partial(work, piece) for piece in range(1
 
 @pytest.mark.fault
 def test_copies_end_when_the_process_is_killed() -> None:
-    process = subprocess.Popen([sys.executable, "-c", ORPHANS], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    for _ in range(3):
-        process.stdout.readline()
-    copies = psutil.Process(process.pid).children()
-    assert len(copies) == 2
-    process.kill()
-    process.wait()
-    _, alive = psutil.wait_procs(copies, timeout=10)
-    assert not alive
+    with subprocess.Popen([sys.executable, "-c", ORPHANS], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for _ in range(3):
+            process.stdout.readline()
+        copies = psutil.Process(process.pid).children()
+        assert len(copies) == 2
+        process.kill()
+        process.wait()
+        _, alive = psutil.wait_procs(copies, timeout=10)
+        assert not alive
 
 
 def test_a_local_spark_stands_for_processes_and_a_cluster_for_spark() -> None:
