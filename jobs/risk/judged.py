@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from jobs.risk.models import brier_times, drawn_together
+from model.errors import NotComputable
 from model.survival.bootstrap import Measure, Rows
-from model.survival.brier import brier_scores, integrated_brier_score
-from model.survival.calibration import calibration_curve
-from model.survival.concordance import compared, dynamic_auc, harrells_c_of, unos_c_of
+from model.survival.brier import brier_score_of, integrated_brier_score_of
+from model.survival.calibration import integrated_calibration_index
+from model.survival.concordance import compared, dynamic_auc_of, harrells_c_of, unos_c_of
 from model.survival.cross_fitting import survival_column
-from model.survival.pair_counts import PairCounts, Timeline
+from model.survival.pair_counts import Ranking
+from model.survival.timeline import timeline_of
 from schemas.cohort import Cohort
 
 OF_ALL_HORIZONS = None
@@ -61,122 +64,92 @@ class Judged:
             persons=drawn_together(members, cohort),
         )
 
-    def ranked(self, rows: np.ndarray) -> Judged:
-        """Some of the members (a mask, or row numbers) with their risks, and without survival."""
-        return Judged(
-            durations=self.durations[rows],
-            events=self.events[rows],
-            risk=self.risk[rows],
-            survival={},
-            over_time={},
-            persons=self.persons[rows],
-        )
+    @cached_property
+    def ranking(self) -> Ranking | NotComputable:
+        """The members by follow-up and rank of risk, or why they cannot be compared."""
+        try:
+            return compared(self.durations, self.events, self.risk)
+        except NotComputable as reason:
+            return reason
+
+    def ranking_of(self, rows: Rows) -> Ranking | NotComputable:
+        """The same of some of the members, by their row numbers."""
+        return self.ranking if isinstance(self.ranking, NotComputable) else self.ranking.of_rows(rows)
 
 
-class _Outcomes:
-    """What several measures need of the same rows' follow-up: it is worked out for the first, and kept for the next."""
+class _Rankings:
+    """Some of the ranked members for several measures: what is counted for the first is kept for the next."""
 
-    def __init__(self, durations: np.ndarray, events: np.ndarray, risk: np.ndarray) -> None:
-        self._durations, self._events, self._risk = durations, events, risk
-        self._rows: Rows | slice = np.empty(0, dtype=np.int64)
+    def __init__(self, everybody: Ranking | NotComputable) -> None:
+        self._everybody = everybody
+        self._rows: Rows = np.empty(0, dtype=np.int64)
 
-    def of(self, rows: Rows) -> tuple[Rows | slice, Timeline, PairCounts]:
-        """The rows (everybody as a slice, which copies nothing), ends of follow-up, and pairs compared."""
+    def of(self, rows: Rows) -> tuple[Rows | slice, Ranking]:
+        """The rows (everybody as a slice, which copies nothing), ranked.
+
+        Raises:
+            NotComputable: the members cannot be compared.
+        """
+        if isinstance(self._everybody, NotComputable):
+            raise NotComputable(str(self._everybody))
         if rows is not self._rows:
-            some = EVERYBODY if _is_everybody(rows, len(self._durations)) else rows
-            self._found = some, *compared(self._durations[some], self._events[some], self._risk[some])
+            whole = is_everybody(rows, len(self._everybody.ranks))
+            self._found = (EVERYBODY, self._everybody) if whole else (rows, self._everybody.of_rows(rows))
             self._rows = rows
         return self._found
 
 
-def _is_everybody(rows: Rows, people: int) -> bool:
+def is_everybody(rows: Rows, people: int) -> bool:
+    """Whether the rows are those of everybody, in their order."""
     return len(rows) == people and bool(rows[0] == 0) and bool((np.diff(rows) == 1).all())
 
 
-def rank_measures(judged: Judged, outcomes: _Outcomes | None = None) -> dict[Key, Measure]:
-    """Harrell's C, which asks for risks alone.
+def concordance_of(ranking: Ranking | NotComputable) -> dict[Key, Measure]:
+    """Harrell's C, which asks for ranks alone, of some members."""
+    return {("harrells_c", OF_ALL_HORIZONS): _harrell(_Rankings(ranking))}
 
-    Args:
-        judged: whom it is about.
-        outcomes: of the same, where other measures share them.
-    """
-    shared = outcomes or _Outcomes(judged.durations, judged.events, judged.risk)
 
-    def harrell(rows: Rows) -> float:
-        _, timeline, pairs = shared.of(rows)
-        return harrells_c_of(timeline, pairs).c_index
-
-    return {("harrells_c", OF_ALL_HORIZONS): _once_for_everybody(harrell, len(judged.durations))}
+def _harrell(rankings: _Rankings) -> Measure:
+    return lambda rows: harrells_c_of(rankings.of(rows)[1]).c_index
 
 
 def quick_measures(judged: Judged) -> dict[Key, Measure]:
     """Measures that cost little: they are bootstrapped."""
-    durations, events, risk = judged.durations, judged.events, judged.risk
     horizons = tuple(judged.survival)
-    outcomes = _Outcomes(durations, events, risk)
+    rankings = _Rankings(judged.ranking)
 
     def uno(rows: Rows) -> float:
-        _, timeline, pairs = outcomes.of(rows)
-        return unos_c_of(timeline, pairs, tau=horizons[-1])
+        return unos_c_of(rankings.of(rows)[1], tau=horizons[-1])
 
     def auc(horizon: float) -> Measure:
-        def measured(rows: Rows) -> float:
-            some, timeline, _ = outcomes.of(rows)
-            return dynamic_auc(durations[some], events[some], risk[some], horizon, censoring=timeline.censoring)
-
-        return measured
+        return lambda rows: dynamic_auc_of(rankings.of(rows)[1], horizon)
 
     def brier(horizon: float) -> Measure:
-        survival, at = judged.survival[horizon][:, None], np.array([horizon])
+        survival = judged.survival[horizon]
 
         def measured(rows: Rows) -> float:
-            some, timeline, _ = outcomes.of(rows)
-            known = timeline.censoring
-            return float(brier_scores(durations[some], events[some], survival[some], at, censoring=known)[0])
+            some, ranking = rankings.of(rows)
+            return brier_score_of(ranking.timeline, survival[some], horizon)
 
         return measured
 
-    measures: dict[Key, Measure] = {
+    return {
+        ("harrells_c", OF_ALL_HORIZONS): _harrell(rankings),
         ("unos_c", horizons[-1]): uno,
         **{("auc", horizon): auc(horizon) for horizon in horizons},
         **{("brier", horizon): brier(horizon) for horizon in horizons},
     }
-    once = {key: _once_for_everybody(measure, len(durations)) for key, measure in measures.items()}
-    return rank_measures(judged, outcomes) | once
-
-
-def _once_for_everybody(measure: Measure, people: int) -> Measure:
-    """The same measure; that of everybody, which an interval and a table ask for, is computed once."""
-    known: list[float] = []
-
-    def measured(rows: Rows) -> float:
-        if not _is_everybody(rows, people):
-            return measure(rows)
-        if not known:
-            known.append(measure(rows))
-        return known[0]
-
-    return measured
 
 
 def slow_measures(judged: Judged) -> dict[Key, Measure]:
-    """Measures that cost a fit or a pass over many times: they have no bootstrap interval."""
-    durations, events = judged.durations, judged.events
-    # A column a time, one after the other in memory.
-    times, survival = np.array(tuple(judged.over_time)), np.stack(list(judged.over_time.values())).T
+    """Measures that cost a fit or a pass over many times: they are always of everybody, and have no interval."""
+    durations, events, times = judged.durations, judged.events, np.array(tuple(judged.over_time))
 
     def curve(horizon: float) -> Measure:
-        predicted = judged.survival[horizon]
+        return lambda _: integrated_calibration_index(durations, events, judged.survival[horizon], horizon)
 
-        def measured(rows: Rows) -> float:
-            some = EVERYBODY if _is_everybody(rows, len(durations)) else rows
-            return calibration_curve(durations[some], events[some], predicted[some], horizon).ici
-
-        return measured
-
-    def brier(rows: Rows) -> float:
-        some = EVERYBODY if _is_everybody(rows, len(durations)) else rows
-        return integrated_brier_score(durations[some], events[some], survival[some], times)
+    def brier(_: Rows) -> float:
+        return integrated_brier_score_of(timeline_of(durations, events), list(judged.over_time.values()), times)
 
     return {
         **{("integrated_calibration_index", horizon): curve(horizon) for horizon in judged.survival},

@@ -10,8 +10,8 @@ import pandas as pd
 
 from jobs.risk.at_risk import calibration_at_risk, is_plain, measured_at_risk
 from jobs.risk.declared import model_covariates
-from jobs.risk.findings import ALL, CalibrationGroup, Decision, Performance
-from jobs.risk.judged import OF_ALL_HORIZONS, Judged, Key, quick_measures, rank_measures, slow_measures
+from jobs.risk.findings import CalibrationGroup, Decision, Performance
+from jobs.risk.judged import OF_ALL_HORIZONS, Judged, Key, concordance_of, quick_measures, slow_measures
 from jobs.risk.levels import levels_of
 from jobs.risk.models import Predicted, columns_of, covariates_of, frame_of
 from model.errors import NotComputable
@@ -21,6 +21,7 @@ from model.survival.calibration import calibration_groups, calibration_in_the_la
 from model.survival.decision_curve import decision_curve
 from model.survival.errors import FitRefused
 from model.survival.optimism import optimism
+from model.survival.sharing import sharing
 from schemas.cohort import Cohort
 
 
@@ -53,19 +54,22 @@ def performance(
                 found.measured.extend(_optimism(name, frame, cohort))
             continue
         judged = Judged.of(frame, predicted.table, cohort)
-        found.measured.extend(_measured(name, frame, judged, cohort))
-        found.calibration.extend(_calibration(name, judged))
-        if name == declared.prediction.model:
-            found.measured.extend(_optimism(name, frame, cohort))
-            found.measured.extend(_by_group(name, frame, judged, cohort))
-            found.decisions.extend(_decisions(name, judged))
+        # What is ranked and smoothed of a model's predictions serves no other model.
+        with sharing():
+            found.measured.extend(_measured(name, frame, judged, cohort))
+            found.calibration.extend(_calibration(name, judged))
+            if name == declared.prediction.model:
+                found.measured.extend(_optimism(name, frame, cohort))
+                found.measured.extend(_by_group(name, frame, judged, cohort))
+                found.decisions.extend(_decisions(name, judged))
     return found
 
 
 def _measured(name: str, frame: pd.DataFrame, judged: Judged, cohort: Cohort) -> Iterator[Performance]:
     """Everything about everybody; what costs a model fit each time has no bootstrap interval."""
-    yield from _findings(name, quick_measures(judged), judged, resampling_of(cohort))
-    yield from _findings(name, slow_measures(judged), judged, Resampling(repeats=0))
+    whose, events = judged.persons, int(judged.events.sum())
+    yield from _findings(name, quick_measures(judged), whose, events, resampling_of(cohort))
+    yield from _findings(name, slow_measures(judged), whose, events, Resampling(repeats=0))
     for horizon, survival in judged.survival.items():
         yield _in_the_large(name, frame, judged, horizon, survival)
     yield _slope(name, frame, judged, cohort)
@@ -156,9 +160,13 @@ def _by_group(name: str, frame: pd.DataFrame, judged: Judged, cohort: Cohort) ->
         return
     covariates = model_covariates(cohort)
     for group in subgroups.by:
-        for level, rows in levels_of(frame, covariates[group]).items():
-            some = judged.ranked(rows)
-            yield from _findings(name, rank_measures(some), some, resampling_of(cohort), group_name=group, level=level)
+        for level, within in levels_of(frame, covariates[group]).items():
+            rows = np.flatnonzero(within)
+            measures, events = concordance_of(judged.ranking_of(rows)), int(judged.events[rows].sum())
+            # The group's resamples are nobody else's.
+            with sharing():
+                found = list(_findings(name, measures, judged.persons[rows], events, resampling_of(cohort)))
+            yield from (replace(one, group_name=group, level=level) for one in found)
 
 
 def _decisions(name: str, judged: Judged) -> Iterator[Decision]:
@@ -197,19 +205,17 @@ def _calibration(name: str, judged: Judged) -> Iterator[CalibrationGroup]:
 def _findings(
     name: str,
     measures: Mapping[Key, Measure],
-    judged: Judged,
+    whose: np.ndarray,
+    events: int,
     resampling: Resampling,
-    *,
-    group_name: str = ALL,
-    level: str = ALL,
 ) -> Iterator[Performance]:
     keys = {f"{metric} {horizon}": (metric, horizon) for metric, horizon in measures}
     found = measure_all(
         {words: measures[key] for words, key in keys.items()},
-        judged.persons,
+        whose,
         resampling,
         counts_photos=False,
-        events=int(judged.events.sum()),
+        events=events,
     )
     for finding in found:
         metric, horizon = keys[finding.metric]
@@ -217,14 +223,12 @@ def _findings(
             model_name=name,
             metric=metric,
             horizon_years=horizon,
-            persons=len(judged.durations),
-            events=int(judged.events.sum()),
+            persons=len(whose),
+            events=events,
             estimate=finding.estimate,
             lower_95=finding.lower_95,
             upper_95=finding.upper_95,
             note=finding.note,
-            group_name=group_name,
-            level=level,
         )
 
 

@@ -86,11 +86,12 @@ def bootstrap_intervals(
     """
     size = resampling.drawn(count_of(people)) * resampling.repeats * len(measures)
     drawn = mapped_in_chunks(partial(_measured, measures), list(resamples(people, resampling)), size=size)
+    everybody = np.arange(len(people))
     found = {}
     for name in measures:
         values = [numbers[name] for numbers in drawn if name in numbers]
         # Around the number of everybody, which those drawn may be fewer than.
-        of_everybody = partial(measures[name], np.arange(len(people)))
+        of_everybody = partial(measures[name], everybody)
         interval = interval_of(np.array(values), of_everybody, people, resampling)
         if interval is not None:
             found[name] = interval
@@ -134,7 +135,7 @@ def interval_of(
 
 def count_of(people: NDArray[np.int64]) -> int:
     """How many people the rows are of."""
-    return remembered("count of people", (people,), lambda: len(np.unique(people)))
+    return _people(people).count
 
 
 def resamples(people: NDArray[np.int64], resampling: Resampling) -> Iterator[Rows]:
@@ -150,7 +151,7 @@ def resamples(people: NDArray[np.int64], resampling: Resampling) -> Iterator[Row
 
 
 def _drawn(people: NDArray[np.int64], resampling: Resampling) -> list[Rows]:
-    everybody = People(people)
+    everybody = _people(people)
     repeats = resampling.repeats if everybody.count > 1 else 0
     return [resample(everybody, resampling, number) for number in range(repeats)]
 
@@ -161,13 +162,19 @@ def resample(everybody: People, resampling: Resampling, number: int) -> Rows:
     return everybody.rows_of(rng.integers(everybody.count, size=resampling.drawn(everybody.count)))
 
 
+def _people(people: NDArray[np.int64]) -> People:
+    return remembered("people", (people,), lambda: People(people))
+
+
 class People:
     """Whose rows are whose."""
 
     def __init__(self, people: NDArray[np.int64]) -> None:
         """From whose row it is, (rows,)."""
         self._by_person = np.argsort(people, kind="stable")
-        _, self._starts, self._counts = np.unique(people[self._by_person], return_index=True, return_counts=True)
+        in_order = people[self._by_person]
+        self._starts = np.flatnonzero(np.append(True, in_order[1:] != in_order[:-1])[: len(people)])
+        self._counts = np.diff(self._starts, append=len(people))
 
     @property
     def count(self) -> int:

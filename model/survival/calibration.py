@@ -17,8 +17,10 @@ from model.survival.censoring import Floats
 from model.survival.cox import fit_cox
 from model.survival.design import Covariate
 from model.survival.errors import FitRefused
+from model.survival.follow_up import check_follow_up
 from model.survival.intervals import NORMAL_97_5
-from model.survival.kaplan_meier import SurvivalAt, survival_at
+from model.survival.kaplan_meier import SurvivalAt, survival_at, survival_of
+from model.survival.timeline import timeline_of
 
 GROUPS = 10
 
@@ -109,17 +111,39 @@ def calibration_groups(
         groups: how many, at most.
 
     Raises:
-        NotComputable: no persons, or predictions that are no probabilities.
+        NotComputable: no persons, follow-up that makes no sense, or predictions that are no probabilities.
     """
     risk = 1 - _checked(predicted_survival)
+    check_follow_up(durations, entry)
     cuts = np.unique(np.quantile(risk, np.linspace(0, 1, groups + 1)[1:-1]))
-    group_of = np.searchsorted(cuts, risk, side="left")
+    # Of so few groups numbers of 16 bits do, which are sorted by counting them.
+    group_of = np.searchsorted(cuts, risk, side="left").astype(np.uint16)
     order = np.argsort(group_of, kind="stable")
     bounds = np.flatnonzero(np.diff(group_of[order])) + 1
-    return [
-        _group(number, durations[rows], events[rows], risk[rows], horizon_years, None if entry is None else entry[rows])
-        for number, rows in enumerate(np.split(order, bounds), start=1)
-    ]
+    timeline = timeline_of(durations, events)
+    found = []
+    for number, rows in enumerate(np.split(order, bounds), start=1):
+        own = timeline.of_rows(rows)
+        observed: float | None
+        try:
+            if entry is None:
+                at_horizon = survival_of(own, horizon_years)
+            else:
+                at_horizon = survival_at(durations[rows], events[rows], horizon_years, entry=entry[rows])
+            observed, lower, upper = _risk(at_horizon)
+        except NotComputable:
+            observed = lower = upper = None
+        group = CalibrationGroup(
+            number=number,
+            persons=len(rows),
+            events=int(own.deaths[: own.places_up_to(horizon_years)].sum()),
+            predicted=float(risk[rows].mean()),
+            observed=observed,
+            ci_lower=lower,
+            ci_upper=upper,
+        )
+        found.append(group)
+    return found
 
 
 def calibration_in_the_large(
@@ -230,14 +254,7 @@ def calibration_curve(
 
     Args, Raises: as `calibration_slope`; also refused where nobody was followed to the horizon.
     """
-    shape = Covariate("log_risk", "log_risk", "spline", knots=SPLINE_KNOTS)
-    frame = _frame(durations, events, complementary_log_log(predicted_survival), entry)
-    try:
-        fit = fit_cox(frame, (shape,), entry=None if entry is None else ENTRY, near=UNCHANGED, quick=True)
-        observed = 1 - fit.survival(frame, horizon_years)
-    except FitRefused as refusal:
-        raise NotComputable(str(refusal)) from None
-    predicted = 1 - predicted_survival
+    predicted, observed = 1 - predicted_survival, _smoothed(durations, events, predicted_survival, horizon_years, entry)
     apart = np.abs(observed - predicted)
     told = np.argsort(predicted, kind="stable")[np.linspace(0, len(predicted) - 1, 100).astype(int)]
     return CalibrationCurve(
@@ -250,34 +267,43 @@ def calibration_curve(
     )
 
 
+def integrated_calibration_index(
+    durations: Floats,
+    events: NDArray[np.bool_],
+    predicted_survival: Floats,
+    horizon_years: float,
+    *,
+    entry: Floats | None = None,
+) -> float:
+    """`ici` of `calibration_curve`, without the rest of it.
+
+    Args, Raises: as `calibration_curve`.
+    """
+    observed = _smoothed(durations, events, predicted_survival, horizon_years, entry)
+    return float(np.abs(observed - (1 - predicted_survival)).mean())
+
+
+def _smoothed(
+    durations: Floats,
+    events: NDArray[np.bool_],
+    predicted_survival: Floats,
+    horizon_years: float,
+    entry: Floats | None,
+) -> Floats:
+    """Observed probability of the event by the horizon, at each person's prediction; (persons,)."""
+    shape = Covariate("log_risk", "log_risk", "spline", knots=SPLINE_KNOTS)
+    frame = _frame(durations, events, complementary_log_log(predicted_survival), entry)
+    try:
+        fit = fit_cox(frame, (shape,), entry=None if entry is None else ENTRY, near=UNCHANGED, quick=True)
+        return 1 - fit.survival(frame, horizon_years)
+    except FitRefused as refusal:
+        raise NotComputable(str(refusal)) from None
+
+
 def complementary_log_log(predicted_survival: Floats) -> Floats:
     """log(-log S): the log-risk behind predicted survival, up to a constant; (persons,)."""
     inside = np.clip(_checked(predicted_survival), NEAREST_TO_CERTAIN, 1 - NEAREST_TO_CERTAIN)
     return np.asarray(np.log(-np.log(inside)))
-
-
-def _group(
-    number: int,
-    durations: Floats,
-    events: NDArray[np.bool_],
-    risk: Floats,
-    horizon_years: float,
-    entry: Floats | None,
-) -> CalibrationGroup:
-    observed: float | None
-    try:
-        observed, lower, upper = _risk(survival_at(durations, events, horizon_years, entry=entry))
-    except NotComputable:
-        observed = lower = upper = None
-    return CalibrationGroup(
-        number=number,
-        persons=len(risk),
-        events=int((events & (durations <= horizon_years)).sum()),
-        predicted=float(risk.mean()),
-        observed=observed,
-        ci_lower=lower,
-        ci_upper=upper,
-    )
 
 
 def _risk(found: SurvivalAt) -> tuple[float, float | None, float | None]:

@@ -41,6 +41,16 @@ class CensoringDistribution:
         steps = 1.0 - (ended - died) / np.where(at_risk > 0, at_risk, 1)
         return cls(times=times, probability=np.cumprod(steps, dtype=np.float64))
 
+    def inverse_where(self, counts: NDArray[np.bool_]) -> Floats:
+        """1 / G at the distinct times that count, and 0 at the others; (k,).
+
+        Raises:
+            NotComputable: G is 0 at one that counts.
+        """
+        if (self.probability[counts] == 0).any():
+            raise NotComputable("everybody left was censored at the time of a death: take an earlier end")
+        return np.divide(1.0, self.probability, out=np.zeros(len(counts)), where=counts)
+
     def at(self, times: Floats) -> Floats:
         """G at `times` (any shape), 0 to 1.
 

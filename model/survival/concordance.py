@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import NotComputable
-from model.survival.censoring import CensoringDistribution, Floats
-from model.survival.pair_counts import PairCounts, Timeline, pair_counts
+from model.survival.censoring import Floats
+from model.survival.compiled import compiled
+from model.survival.pair_counts import Integers, Ranking
 from model.survival.sharing import remembered
+from model.survival.timeline import timeline_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +51,18 @@ def harrells_c(durations: Floats, events: NDArray[np.bool_], risk: Floats) -> Co
     Raises:
         NotComputable: fewer than two persons, no events, no comparable pairs, or values that are no numbers.
     """
-    return harrells_c_of(*compared(durations, events, risk))
+    return harrells_c_of(compared(durations, events, risk))
 
 
-def harrells_c_of(timeline: Timeline, pairs: PairCounts) -> Concordance:
-    """The same from pairs that are counted already.
+def harrells_c_of(ranking: Ranking) -> Concordance:
+    """The same of persons who are ranked already.
 
     Raises:
-        NotComputable: no comparable pairs.
+        NotComputable: no events, or no comparable pairs.
     """
+    pairs, deaths = ranking.pairs, ranking.timeline.deaths
+    if not deaths.any():
+        raise NotComputable("no events")
     comparable = int(pairs.comparable.sum())
     if comparable == 0:
         raise NotComputable("no comparable pairs: nobody was followed longer than the deaths")
@@ -67,7 +72,7 @@ def harrells_c_of(timeline: Timeline, pairs: PairCounts) -> Concordance:
         concordant=concordant,
         discordant=comparable - concordant - tied,
         tied_risk=tied,
-        tied_deaths=int((timeline.deaths * (timeline.deaths - 1) // 2).sum()),
+        tied_deaths=int((deaths * (deaths - 1) // 2).sum()),
     )
 
 
@@ -84,36 +89,29 @@ def unos_c(durations: Floats, events: NDArray[np.bool_], risk: Floats, *, tau: f
     Raises:
         NotComputable: as `harrells_c`; no deaths before tau; or G is 0 at a death that counts (take a smaller tau).
     """
-    return unos_c_of(*compared(durations, events, risk), tau=tau)
+    return unos_c_of(compared(durations, events, risk), tau=tau)
 
 
-def unos_c_of(timeline: Timeline, pairs: PairCounts, *, tau: float | None = None) -> float:
-    """The same from pairs that are counted already.
+def unos_c_of(ranking: Ranking, *, tau: float | None = None) -> float:
+    """The same of persons who are ranked already.
 
     Raises:
         NotComputable: no comparable pairs, no deaths before tau, or G is 0 at a death that counts.
     """
+    timeline, pairs = ranking.timeline, ranking.pairs
     counts = timeline.deaths > 0
     if tau is not None:
         counts &= timeline.times < tau
     if not counts.any():
-        raise NotComputable(f"no deaths before {tau:g}")
-    weights = np.zeros(len(timeline.times))
-    weights[counts] = _inverse(timeline.censoring.at(timeline.times[counts])) ** 2
+        raise NotComputable("no events" if tau is None else f"no deaths before {tau:g}")
+    weights = timeline.censoring.inverse_where(counts) ** 2
     comparable = float((weights * pairs.comparable).sum())
     if comparable == 0:
         raise NotComputable("no comparable pairs: nobody was followed longer than the deaths")
     return float((weights * (pairs.lower + 0.5 * pairs.tied)).sum() / comparable)
 
 
-def dynamic_auc(
-    durations: Floats,
-    events: NDArray[np.bool_],
-    risk: Floats,
-    horizon: float,
-    *,
-    censoring: CensoringDistribution | None = None,
-) -> float:
+def dynamic_auc(durations: Floats, events: NDArray[np.bool_], risk: Floats, horizon: float) -> float:
     """Cumulative/dynamic AUC at one time (Uno et al. 2007; Hung and Chiang 2010).
 
     How well the risk tells those who died up to `horizon`, each weighted by 1 / G(t), from those followed beyond it.
@@ -121,7 +119,6 @@ def dynamic_auc(
     Args:
         durations, events, risk: as for `harrells_c`.
         horizon: in the unit of `durations`.
-        censoring: distribution of the same persons' censoring, where it is known already.
 
     Returns:
         AUC, 0 to 1; 0.5 is chance.
@@ -129,42 +126,64 @@ def dynamic_auc(
     Raises:
         NotComputable: nobody died up to the horizon, nobody was followed beyond it, or values that are no numbers.
     """
-    check_comparable(durations, events, risk)
-    case, control = events & (durations <= horizon), durations > horizon
-    if not case.any():
+    return dynamic_auc_of(compared(durations, events, risk), horizon)
+
+
+def dynamic_auc_of(ranking: Ranking, horizon: float) -> float:
+    """The same of persons who are ranked already.
+
+    Raises:
+        NotComputable: nobody died up to the horizon, nobody was followed beyond it, or G is 0 at a death that counts.
+    """
+    timeline = ranking.timeline
+    within = timeline.places_up_to(horizon)
+    counts = timeline.deaths > 0
+    counts[within:] = False
+    controls = int(timeline.ended[within:].sum())
+    if not counts.any():
         raise NotComputable(f"nobody died within {horizon:g}")
-    if not control.any():
+    if not controls:
         raise NotComputable(f"nobody was followed beyond {horizon:g}")
-    known = CensoringDistribution.of(durations, events) if censoring is None else censoring
-    weights = _inverse(known.at(durations[case]))
-    controls, cases = np.sort(risk[control]), risk[case]
-    # In ascending order the search goes through memory but once.
-    order = np.argsort(cases)
-    cases, weights = cases[order], weights[order]
-    lower = np.searchsorted(controls, cases, side="left")
-    up_to = np.searchsorted(controls, cases, side="right")
-    return float((weights * (lower + up_to)).sum() / (2 * weights.sum() * len(controls)))
+    weights = timeline.censoring.inverse_where(counts)
+    lower = _weight_above(ranking.in_order, ranking.bits, weights, within)
+    return lower / (float(weights @ timeline.deaths) * controls)
 
 
-def compared(durations: Floats, events: NDArray[np.bool_], risk: Floats) -> tuple[Timeline, PairCounts]:
-    """Ends of follow-up as numbers, and the pairs counted.
+@compiled
+def _weight_above(in_order: Integers, bits: int, weights: Floats, within: int) -> float:
+    """Of all pairs of a death and a control: the weight of those in which the death had the higher risk, ties half.
+
+    Args:
+        in_order: rank of risk and end of follow-up of each, ascending, (persons,).
+        bits: of the end.
+        weights: of a death at each time, (times,).
+        within: who is followed to a later place among the times is a control.
+    """
+    mask = (1 << bits) - 1
+    found, below, first, persons = 0.0, 0, 0, len(in_order)
+    while first < persons:
+        rank = in_order[first] >> bits
+        deaths, controls = 0.0, 0
+        while first < persons and in_order[first] >> bits == rank:
+            end = in_order[first] & mask
+            if end >> 1 >= within:
+                controls += 1
+            elif end % 2 == 0:
+                deaths += weights[end >> 1]
+            first += 1
+        found += deaths * (below + 0.5 * controls)
+        below += controls
+    return found
+
+
+def compared(durations: Floats, events: NDArray[np.bool_], risk: Floats) -> Ranking:
+    """Persons by the end of follow-up and the rank of their risk, within `sharing()` once for all measures of them.
 
     Args, Raises: as `check_comparable`.
     """
     check_comparable(durations, events, risk)
     timeline = timeline_of(durations, events)
-    return timeline, remembered("pairs", (durations, events, risk), lambda: pair_counts(timeline, risk))
-
-
-def timeline_of(durations: Floats, events: NDArray[np.bool_]) -> Timeline:
-    """Ends of follow-up as numbers, once for all risks of the same persons."""
-    return remembered("timeline", (durations, events), lambda: Timeline.of(durations, events))
-
-
-def _inverse(probabilities: Floats) -> Floats:
-    if (probabilities == 0).any():
-        raise NotComputable("everybody left was censored at the time of a death: take an earlier end")
-    return 1.0 / probabilities
+    return remembered("ranking", (durations, events, risk), lambda: Ranking.of(timeline, risk))
 
 
 def check_comparable(durations: Floats, events: NDArray[np.bool_], risk: Floats) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from model.errors import NotComputable
 from model.survival.censoring import Floats
 from model.survival.follow_up import check_follow_up
+from model.survival.timeline import timeline_of
 
 THRESHOLDS = tuple(percent / 100 for percent in range(1, 100))
 
@@ -98,11 +99,12 @@ class _ObservedRisk:
     def __init__(
         self, durations: Floats, events: NDArray[np.bool_], horizon_years: float, entry: Floats | None
     ) -> None:
-        self._dies = events & (durations <= horizon_years)
-        times = np.unique(durations[self._dies])
-        self._moments = len(times)
+        timeline = timeline_of(durations, events)
+        self._moments = timeline.places_up_to(horizon_years)
+        self._dies = events & (timeline.ends < 2 * self._moments)
         # The moments a person is at risk at are those from `first` up to `last`.
-        self._last = np.searchsorted(times, durations, side="right")
+        self._last = np.minimum(timeline.ends // 2 + 1, self._moments)
+        times = timeline.times[: self._moments]
         self._first = None if entry is None else np.searchsorted(times, entry, side="right")
         self._reaches = durations >= horizon_years
 
@@ -110,7 +112,7 @@ class _ObservedRisk:
         """Of those who reached at least step 0, 1, ... `steps`; None where nobody of them was followed to the horizon,
         and somebody was still alive.
         """
-        by_step = np.argsort(reached, kind="stable")
+        by_step = np.argsort(reached.astype(np.min_scalar_type(steps)), kind="stable")
         bounds = np.searchsorted(reached[by_step], np.arange(steps + 2))
         leaving, entered, deaths = np.zeros((3, self._moments + 1), dtype=np.int64)
         anybody = False

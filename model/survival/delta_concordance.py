@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from model.errors import NotComputable
 from model.survival.bootstrap import Resampling, interval_of, resamples
 from model.survival.censoring import Floats
-from model.survival.concordance import harrells_c
+from model.survival.concordance import compared, harrells_c_of
 from model.survival.mapping import mapped_in_chunks
+from model.survival.pair_counts import Ranking
 from model.survival.sharing import remembered
 
 RESAMPLING = Resampling(repeats=500, largest=5_000)
@@ -57,22 +58,20 @@ def delta_concordance(
     Raises:
         NotComputable: no events, no comparable pairs, or values that are no numbers.
     """
-
-    whole_larger = harrells_c(durations, events, larger).c_index
-    whole_smaller = harrells_c(durations, events, smaller).c_index
+    ranked_larger, ranked_smaller = compared(durations, events, larger), compared(durations, events, smaller)
+    whole_larger, whole_smaller = harrells_c_of(ranked_larger).c_index, harrells_c_of(ranked_smaller).c_index
     persons = np.arange(len(durations)) if people is None else people
 
-    def by_resample(risk: Floats) -> Floats:
+    def by_resample(risk: Floats, ranking: Ranking) -> Floats:
         """Missing where a resample has no comparable pairs."""
 
         def computed() -> Floats:
             drawn = list(resamples(persons, resampling))
-            size = sum(map(len, drawn))
-            return np.array(mapped_in_chunks(partial(_concordance, durations, events, risk), drawn, size=size))
+            return np.array(mapped_in_chunks(partial(_concordance, ranking), drawn, size=sum(map(len, drawn))))
 
         return remembered(("C by resample", resampling), (risk, durations, events, persons), computed)
 
-    gains = by_resample(larger) - by_resample(smaller)
+    gains = by_resample(larger, ranked_larger) - by_resample(smaller, ranked_smaller)
     interval = interval_of(gains[np.isfinite(gains)], whole_larger - whole_smaller, persons, resampling)
     return DeltaConcordance(
         larger=whole_larger,
@@ -83,8 +82,8 @@ def delta_concordance(
     )
 
 
-def _concordance(durations: Floats, events: NDArray[np.bool_], risk: Floats, rows: NDArray[np.int64]) -> float:
+def _concordance(ranking: Ranking, rows: NDArray[np.int64]) -> float:
     try:
-        return harrells_c(durations[rows], events[rows], risk[rows]).c_index
+        return harrells_c_of(ranking.of_rows(rows)).c_index
     except NotComputable:
         return np.nan

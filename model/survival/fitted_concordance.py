@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from model.survival.concordance import timeline_of
 from model.survival.errors import FitRefused
-from model.survival.pair_counts import Timeline, pair_counts
+from model.survival.pair_counts import pair_counts
 from model.survival.ranges import weight_below
 from model.survival.risk_sets import Floats, Integers, Outcome
+from model.survival.timeline import Timeline, timeline_of
 
 
 def fitted_concordance(outcome: Outcome, risk: Floats) -> float:

@@ -12,6 +12,7 @@ from model.errors import NotComputable
 from model.survival.censoring import Floats
 from model.survival.follow_up import at_risk_at, check_follow_up, reporting_times, step_value, total_at
 from model.survival.intervals import NORMAL_97_5
+from model.survival.timeline import Timeline, timeline_of
 
 ROUNDING = 1e-12
 """Of weights that are summed up: where all who are left die, their sum over itself may miss 1 by this much."""
@@ -59,22 +60,27 @@ def kaplan_meier(
         if weights is not None and (weights != np.round(weights)).any():
             entered = np.zeros_like(durations) if entry is None else entry
             variance = _infinitesimal_jackknife(times, variance, surviving, durations, events, entered, weights)
-        half_width = NORMAL_97_5 * np.sqrt(variance) / np.log(survival)
-        lower = survival ** np.exp(-half_width)
-        upper = survival ** np.exp(half_width)
-    before_first_event = survival == 1
-    extinct = survival == 0
+    lower, upper = _limits(survival, variance)
     whole = weights is None
     return pd.DataFrame(
         {
             "time_years": times,
             "survival": survival,
-            "ci_lower": np.select([before_first_event, extinct], [1.0, np.nan], lower),
-            "ci_upper": np.select([before_first_event, extinct], [1.0, np.nan], upper),
+            "ci_lower": lower,
+            "ci_upper": upper,
             "at_risk": at_risk.astype(np.int64) if whole else at_risk,
             "events": deaths.astype(np.int64) if whole else deaths,
         }
     )
+
+
+def _limits(survival: Floats, variance: Floats) -> tuple[Floats, Floats]:
+    """The 95 % interval from the variance of log S(t), (times,) each; missing where survival is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        half_width = NORMAL_97_5 * np.sqrt(variance) / np.log(survival)
+        lower, upper = survival ** np.exp(-half_width), survival ** np.exp(half_width)
+    certain = [survival == 1, survival == 0]
+    return np.select(certain, [1.0, np.nan], lower), np.select(certain, [1.0, np.nan], upper)
 
 
 @dataclass(frozen=True)
@@ -101,14 +107,35 @@ def survival_at(
     Raises:
         NotComputable: as `kaplan_meier`; or nobody was followed that long while some were alive.
     """
+    if entry is None and weights is None:
+        check_follow_up(durations)
+        return survival_of(timeline_of(durations, events.astype(bool, copy=False)), time_years)
     curve = kaplan_meier(durations, events, entry=entry, weights=weights)
     row = int(np.searchsorted(curve["time_years"].to_numpy(), time_years, side="right")) - 1
     survival, lower, upper = (float(curve[column].iloc[row]) for column in ("survival", "ci_lower", "ci_upper"))
-    if time_years > float(durations.max()) and survival > 0:
+    return _followed(time_years, float(durations.max()), survival, lower, upper)
+
+
+def survival_of(timeline: Timeline, time_years: float) -> SurvivalAt:
+    """The same of persons whose follow-up is known as numbers, all from the start and each once.
+
+    Raises:
+        NotComputable: nobody was followed that long while some were alive.
+    """
+    up_to = timeline.places_up_to(time_years)
+    deaths, at_risk = timeline.deaths[:up_to], timeline.at_risk[:up_to]
+    survival = np.prod(1 - deaths / at_risk)
+    surviving = at_risk - deaths
+    variance = np.divide(deaths / at_risk, surviving, out=np.zeros(up_to), where=surviving > 0).sum()
+    lower, upper = _limits(np.array(survival), np.array(variance))
+    return _followed(time_years, float(timeline.times[-1]), float(survival), float(lower), float(upper))
+
+
+def _followed(time_years: float, longest: float, survival: float, lower: float, upper: float) -> SurvivalAt:
+    """An estimate, where somebody was followed that long or nobody is left."""
+    if time_years > longest and survival > 0:
         raise NotComputable(f"nobody was followed for {time_years:g} years")
-    if survival == 0:
-        return SurvivalAt(0.0, None, None)
-    return SurvivalAt(survival, lower, upper)
+    return SurvivalAt(0.0, None, None) if survival == 0 else SurvivalAt(survival, lower, upper)
 
 
 def _infinitesimal_jackknife(

@@ -16,13 +16,12 @@ import pandas as pd
 from model.errors import NotComputable
 from model.survival.bootstrap import LARGEST_SHARE_WITHOUT_NUMBER, People, Resampling
 from model.survival.calibration import slope_of
-from model.survival.cox import CoxFit
 from model.survival.design import Covariate
 from model.survival.errors import FitRefused
 from model.survival.fit_columns import FOLLOW_UP, FitColumns
 from model.survival.fitted_concordance import fitted_concordance
 from model.survival.mapping import REFIT, mapped_in_chunks
-from model.survival.risk_sets import Outcome
+from model.survival.risk_sets import Floats, Outcome
 from model.survival.strata import Strata
 
 RESAMPLING = Resampling(repeats=100, largest=5_000)
@@ -82,7 +81,7 @@ def optimism(
     numbers = range(resampling.repeats)
     drawn = draws(frame, covariates, numbers, columns=columns, person=person, resampling=resampling, near=fit.estimates)
     persons = len(frame) if person is None else frame[person].nunique()
-    return summary_of(_concordance(fit, frame, columns), drawn, persons=persons, resampling=resampling)
+    return summary_of(fit.concordance, drawn, persons=persons, resampling=resampling)
 
 
 def draws(
@@ -128,12 +127,12 @@ def _draw(
     originals, own = people
     try:
         fit = columns.fit(own, covariates, near=near)
-        outside = originals.assign(**{_LOG_RISK: fit.log_risk(originals)})
+        log_risk = fit.log_risk(originals)
         return Draw(
-            c_own=_concordance(fit, own, columns),
-            c_original=_concordance(fit, originals, columns),
+            c_own=fit.concordance,
+            c_original=_concordance(log_risk, originals, columns),
             slope_original=slope_of(
-                outside,
+                originals.assign(**{_LOG_RISK: log_risk}),
                 log_risk=_LOG_RISK,
                 duration=columns.duration,
                 event=columns.event,
@@ -174,8 +173,8 @@ def summary_of(apparent_c: float, drawn: list[Draw], *, persons: int, resampling
 _LOG_RISK = "_log_risk"
 
 
-def _concordance(fit: CoxFit, frame: pd.DataFrame, columns: FitColumns) -> float:
-    """Harrell's C of the model on any persons, within its strata."""
+def _concordance(log_risk: Floats, frame: pd.DataFrame, columns: FitColumns) -> float:
+    """Harrell's C of a model on other persons than its own, within its strata."""
     outcome = Outcome(
         durations=frame[columns.duration].to_numpy(float),
         events=frame[columns.event].to_numpy(bool),
@@ -183,4 +182,5 @@ def _concordance(fit: CoxFit, frame: pd.DataFrame, columns: FitColumns) -> float
         weights=np.ones(len(frame)),
         entry=None if columns.entry is None else frame[columns.entry].to_numpy(float),
     )
-    return fitted_concordance(outcome, fit.log_risk(frame))
+    # As `CoxFit.concordance`: equal persons must count as tied, whatever order their log-risks were added up in.
+    return fitted_concordance(outcome, np.round(log_risk, 10))

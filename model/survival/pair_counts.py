@@ -1,8 +1,7 @@
 """Pairs of a death and somebody who outlived it: how many there are at each time of death, by which risk was higher.
 
-All are counted exactly. Everybody gets a number for the end of follow-up, in which deaths come before censorings of the
-same time: who has a larger number than a death outlived it. In ascending order of risk, those before a death with a
-larger number are the pairs in which the higher risk died first.
+All are counted exactly. In ascending order of risk, those before a death whose follow-up ended later are the pairs in
+which the higher risk died first; and those among whom a death is with its equals are tied.
 """
 
 from __future__ import annotations
@@ -11,58 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from model.survival.censoring import CensoringDistribution, Floats
-from model.survival.larger_before import larger_before
-
-Integers = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """Ends of follow-up as numbers.
-
-    Attributes:
-        ends: of each person twice the place of the time among the distinct ones, and 1 more without the event.
-        times: the distinct times, ascending, (times,).
-        deaths: at each time, (times,).
-        ended: how many follow-ups ended at each time, however, (times,).
-    """
-
-    ends: Integers
-    times: Floats
-    deaths: Integers
-    ended: Integers
-
-    @property
-    def outlived(self) -> Integers:
-        """How many outlived a death at each time: who is censored at the time did; (times,)."""
-        return len(self.ends) - np.cumsum(self.ended) + self.ended - self.deaths
-
-    @cached_property
-    def censoring(self) -> CensoringDistribution:
-        """The distribution of censoring times."""
-        return CensoringDistribution.of_counts(self.times, self.deaths, self.ended)
-
-    @classmethod
-    def of(cls, durations: Floats, events: NDArray[np.bool_]) -> Timeline:
-        """From follow-up, (persons,), and whether it ended with the event, (persons,)."""
-        order = np.argsort(durations)
-        in_order = durations[order]
-        begins = np.ones(len(order), dtype=bool)
-        begins[1:] = in_order[1:] != in_order[:-1]
-        place = np.empty(len(order), dtype=np.int64)
-        place[order] = np.cumsum(begins) - 1
-        times = in_order[begins]
-        ends = 2 * place + ~events
-        of_end = np.bincount(ends, minlength=2 * len(times))
-        return cls(
-            ends=ends,
-            times=times,
-            deaths=of_end[0::2],
-            ended=of_end[0::2] + of_end[1::2],
-        )
+from model.survival.compiled import compiled
+from model.survival.timeline import Floats, Integers, Timeline
 
 
 @dataclass(frozen=True)
@@ -80,6 +30,50 @@ class PairCounts:
     tied: Integers
 
 
+@dataclass(frozen=True)
+class Ranking:
+    """Persons by the end of their follow-up and the rank of their risk.
+
+    Attributes:
+        timeline: of the persons.
+        ranks: of their risks, equal ones of the same rank, (persons,).
+    """
+
+    timeline: Timeline
+    ranks: Integers
+
+    @classmethod
+    def of(cls, timeline: Timeline, risk: Floats) -> Ranking:
+        """From the risk of each person, (persons,), finite; higher is worse."""
+        order = np.argsort(risk)
+        in_order = risk[order]
+        begins = np.zeros(len(order), dtype=bool)
+        begins[1:] = in_order[1:] != in_order[:-1]
+        ranks = np.empty(len(order), dtype=np.int64)
+        ranks[order] = np.cumsum(begins)
+        return cls(timeline, ranks)
+
+    def of_rows(self, rows: Integers) -> Ranking:
+        """Of some of the persons, by their row numbers; a resample names some of them again."""
+        return Ranking(self.timeline.of_rows(rows), self.ranks[rows])
+
+    @property
+    def bits(self) -> int:
+        """How many bits an end of follow-up takes."""
+        return (2 * len(self.timeline.times)).bit_length()
+
+    @cached_property
+    def in_order(self) -> Integers:
+        """Rank and end of each person, ascending: the rank in the higher bits of a number, the end in the lower."""
+        return np.sort(self.ranks << self.bits | self.timeline.ends)
+
+    @cached_property
+    def pairs(self) -> PairCounts:
+        """The risks of each death and of those who outlived it, compared."""
+        lower, up_to = _compared(self.in_order, self.bits, len(self.timeline.times))
+        return PairCounts(comparable=self.timeline.deaths * self.timeline.outlived, lower=lower, tied=up_to - lower)
+
+
 def pair_counts(timeline: Timeline, risk: Floats) -> PairCounts:
     """Compare the risks of each death and of those who outlived it.
 
@@ -87,31 +81,59 @@ def pair_counts(timeline: Timeline, risk: Floats) -> PairCounts:
         timeline: of the persons.
         risk: of each, (persons,), finite.
     """
-    size = 2 * len(timeline.times)
-    order = np.argsort(risk)
-    ends, in_order = timeline.ends[order], risk[order]
-    tied = np.zeros(size, dtype=np.int64)
-    same = in_order[1:] == in_order[:-1]
-    if same.any():
-        rank = np.concatenate([[0], np.cumsum(~same)])
-        together = np.sort(rank * size + ends)
-        ends = together % size
-        tied = _larger_in_group(together // size, ends, size)
-    return PairCounts(
-        comparable=timeline.deaths * timeline.outlived,
-        lower=larger_before(ends, size)[0::2],
-        tied=tied[0::2],
-    )
+    return Ranking.of(timeline, risk).pairs
 
 
-def _larger_in_group(group: Integers, ends: Integers, size: int) -> Integers:
-    """Of each end: over the persons who have it, how many of their own group have a larger one; (size,).
+@compiled
+def _compared(in_order: Integers, bits: int, times: int) -> Integers:
+    """In how many pairs of the deaths at each time who outlived had a lower risk, and at most the same; (2, times).
 
-    Sorted by group, and by end within it.
+    Persons come in by ascending risk, those of equal risk at once; a Fenwick tree (Fenwick 1994) knows how many are in
+    whose follow-up ended up to when. O(persons log times).
+
+    Args:
+        in_order: rank and end of each, ascending, (persons,).
+        bits: of the end.
+        times: how many there are.
     """
-    last_of_group = np.append(group[1:] != group[:-1], True)
-    last_of_run = last_of_group | np.append(ends[1:] != ends[:-1], True)
-    runs, groups = np.flatnonzero(last_of_run), np.flatnonzero(last_of_group)
-    persons = np.diff(runs, prepend=-1)
-    larger = groups[np.searchsorted(groups, runs)] - runs
-    return np.bincount(ends[runs], weights=persons * larger, minlength=size).astype(np.int64)
+    found = np.zeros((2, times), dtype=np.int64)
+    tree = np.zeros(2 * times + 1, dtype=np.int64)
+    mask = (1 << bits) - 1
+    first, persons = 0, len(in_order)
+    while first < persons:
+        last = first + 1
+        while last < persons and in_order[last] >> bits == in_order[first] >> bits:
+            last += 1
+        alone = last == first + 1
+        for row in range(first, last):
+            end = in_order[row] & mask
+            if end % 2 == 0:
+                longer = first - _ended_by(tree, end)
+                found[0, end >> 1] += longer
+                found[1, end >> 1] += longer if alone else 0
+        for row in range(first, last):
+            _come_in(tree, in_order[row] & mask)
+        for row in range(first, first if alone else last):
+            end = in_order[row] & mask
+            if end % 2 == 0:
+                found[1, end >> 1] += last - _ended_by(tree, end)
+        first = last
+    return found
+
+
+@compiled
+def _ended_by(tree: Integers, end: int) -> int:
+    """How many in the tree have at most this end."""
+    found, place = 0, end + 1
+    while place > 0:
+        found += tree[place]
+        place &= place - 1
+    return found
+
+
+@compiled
+def _come_in(tree: Integers, end: int) -> None:
+    place = end + 1
+    while place < len(tree):
+        tree[place] += 1
+        place += place & -place

@@ -14,13 +14,13 @@ from model.survival.cox import fit_cox
 from model.survival.design import Design
 from model.survival.estimation import newton
 from model.survival.influence import influence, largest_influence
-from model.survival.larger_before import MANY, larger_before
-from model.survival.pair_counts import Timeline, pair_counts
+from model.survival.pair_counts import Ranking, pair_counts
 from model.survival.partial_likelihood import PartialLikelihood
 from model.survival.prepared import Followed, followed, sorted_columns
 from model.survival.proportional_hazards import by_period, proportional_hazards, scaled_schoenfeld
 from model.survival.risk_sets import RiskSets
 from model.survival.sharing import remembered, sharing
+from model.survival.timeline import Timeline
 
 COVARIATES = (
     Covariate("age", "age", "continuous"),
@@ -163,13 +163,44 @@ def test_pairs_are_those_one_by_one(digits: int) -> None:
         assert pairs.tied[place] == sum((risk[outlived] == own).sum() for own in deaths)
 
 
-@pytest.mark.parametrize("count", [1, 63, 64, 65, 700, MANY, MANY + 1])
-def test_larger_numbers_before_are_those_a_tree_finds(count: int) -> None:
-    """Both ways of counting, against a sorted list that numbers are put into one after the other."""
-    size = min(2 * count, 900)
-    numbers = np.random.default_rng(count).integers(0, size, count)
-    expected, known = np.zeros(size, dtype=np.int64), []
-    for number in numbers.tolist():
-        expected[number] += len(known) - bisect_right(known, number)
-        insort(known, number)
-    assert larger_before(numbers, size).tolist() == expected.tolist()
+@pytest.mark.parametrize("digits", [1, 9])
+def test_pairs_of_very_many_are_those_a_sorted_list_finds(digits: int) -> None:
+    rng = np.random.default_rng(digits)
+    durations, events = rng.integers(1, 400, 40_000).astype(float), rng.random(40_000) < 0.5
+    risk = np.round(rng.normal(size=40_000), digits)
+    timeline = Timeline.of(durations, events)
+    lower, known = np.zeros(len(timeline.times), dtype=np.int64), []
+    order, waiting = np.argsort(risk, kind="stable"), []
+    for row, next_row in pairwise([*order.tolist(), -1]):
+        end = int(timeline.ends[row])
+        if end % 2 == 0:
+            lower[end // 2] += len(known) - bisect_right(known, end)
+        waiting.append(end)
+        if next_row < 0 or risk[next_row] != risk[row]:
+            for each in waiting:
+                insort(known, each)
+            waiting = []
+    assert pair_counts(timeline, risk).lower.tolist() == lower.tolist()
+
+
+@pytest.mark.parametrize("continuous", [False, True])
+def test_some_of_the_ranked_are_as_if_ranked_by_themselves(continuous: bool) -> None:
+    """A resample of many persons names some again, and most times not at all."""
+    rng = np.random.default_rng(3)
+    durations = rng.exponential(size=5000) if continuous else rng.integers(1, 300, 5000).astype(float)
+    events, risk = rng.random(5000) < 0.4, np.round(rng.normal(size=5000), 2)
+    rows = rng.integers(5000, size=700)
+    some = Ranking.of(Timeline.of(durations, events), risk).of_rows(rows)
+    alone = Ranking.of(Timeline.of(durations[rows], events[rows]), risk[rows])
+    present = some.timeline.ended > 0
+    assert some.timeline.times[present].tolist() == alone.timeline.times.tolist()
+    assert some.timeline.times[-1] == durations[rows].max()
+    for ours, expected in (
+        (some.timeline.deaths, alone.timeline.deaths),
+        (some.timeline.ended, alone.timeline.ended),
+        (some.timeline.censoring.probability, alone.timeline.censoring.probability),
+        (some.pairs.comparable, alone.pairs.comparable),
+        (some.pairs.lower, alone.pairs.lower),
+        (some.pairs.tied, alone.pairs.tied),
+    ):
+        assert ours[present].tolist() == expected.tolist()
