@@ -6,31 +6,42 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from model.survival.covariates import QUARTERS, Covariate, cut_level_of, cut_levels, quarter_of, quartile_cuts
+from model.survival.covariates import Covariate, quartile_cuts
+from model.survival.encoding import Codes, coded, declared_levels, source_of
+from model.survival.sharing import remembered
+
+Mask = NDArray[np.bool_]
 
 
 def level_of(members: pd.DataFrame, covariate: Covariate) -> NDArray[np.object_]:
     """The level of each member, (members,), None where it is not known; quarters are those of all who are known."""
-    values = members[covariate.column].to_numpy()
     if covariate.kind not in ("quartile", "cut"):
-        return values.astype(object)
-    known = ~np.isnan(values.astype(float))
-    levels = np.full(len(values), None, dtype=object)
-    if known.any():
-        own = values[known].astype(float)
-        levels[known] = (
-            quarter_of(own, covariate.points or quartile_cuts(own))
-            if covariate.kind == "quartile"
-            else cut_level_of(own, covariate.cuts)
-        )
-    return levels
+        return source_of(covariate, members).astype(object)
+    names = np.array([*declared_levels(covariate), None], dtype=object)
+    return names[_places(members, covariate)]
 
 
-def levels_of(members: pd.DataFrame, covariate: Covariate) -> dict[str, NDArray[np.bool_]]:
+def levels_of(members: pd.DataFrame, covariate: Covariate) -> dict[str, Mask]:
     """Which members have each level that somebody has, levels in the order of the declaration."""
-    own = level_of(members, covariate)
-    declared = {"quartile": QUARTERS, "cut": cut_levels(covariate.cuts) if covariate.cuts else ()}
-    order = declared.get(covariate.kind, covariate.levels)
-    places = pd.Index(order, dtype=object).get_indexer(pd.Index(own, dtype=object))
-    within = {level: places == place for place, level in enumerate(order)}
-    return {level: rows for level, rows in within.items() if rows.any()}
+    if not declared_levels(covariate):
+        return {}
+
+    def split() -> dict[str, Mask]:
+        places = _places(members, covariate)
+        within = {level: places == place for place, level in enumerate(declared_levels(covariate))}
+        return {level: rows for level, rows in within.items() if rows.any()}
+
+    return dict(remembered(("levels", covariate), (source_of(covariate, members),), split))
+
+
+def _places(members: pd.DataFrame, covariate: Covariate) -> Codes:
+    """The place of each member's level among the declared ones, -1 where it is none of them or not known."""
+    if covariate.kind not in ("quartile", "cut"):
+        return coded(covariate, (), members).codes
+    values = members[covariate.column].to_numpy(dtype=float)
+    known = ~np.isnan(values)
+    places = np.full(len(values), -1, dtype=np.int16)
+    if known.any():
+        cuts = covariate.cuts if covariate.kind == "cut" else covariate.points or quartile_cuts(values[known])
+        places[known] = np.searchsorted(np.asarray(cuts), values[known], side="left")
+    return places

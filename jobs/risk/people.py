@@ -10,6 +10,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import sqlalchemy.exc
+from numpy.typing import NDArray
 from sqlalchemy import Connection, text
 
 from jobs.errors import SettingsError
@@ -107,12 +108,15 @@ def complete_cases(people: pd.DataFrame, cohort: Cohort) -> tuple[pd.DataFrame, 
         SettingsError: as `from_landmark`.
     """
     kept, counts = followed(people, cohort)
+    complete = np.ones(len(kept), dtype=bool)
     for column in _needed(people, cohort):
-        known = kept[column].notna()
-        if not known.all():
-            counts[f"missing_{column}"] = int((~known).sum())
-        kept = kept[known]
-    kept = kept.reset_index(drop=True).assign(event=lambda frame: frame["event"].astype(bool))
+        lacking = complete & kept[column].isna().to_numpy()
+        if lacking.any():
+            counts[f"missing_{column}"] = int(lacking.sum())
+            complete &= ~lacking
+    kept = _rows(kept, complete).copy(deep=False)
+    kept.index = pd.RangeIndex(len(kept))
+    kept["event"] = kept["event"].astype(bool)
     counts["analysed"] = len(kept)
     counts["events"] = int(kept["event"].sum())
     return kept, counts
@@ -126,13 +130,18 @@ def followed(people: pd.DataFrame, cohort: Cohort) -> tuple[pd.DataFrame, dict[s
         named = people[LEFT_OUT].value_counts()
         order = [*cohort.declared.exclusions, *sorted(set(named.index) - set(cohort.declared.exclusions))]
         counts |= {str(reason): int(named[reason]) for reason in order if reason in named}
-        kept = people[people[LEFT_OUT].isna()].drop(columns=LEFT_OUT)
+        kept = _rows(people.drop(columns=LEFT_OUT), people[LEFT_OUT].isna().to_numpy())
     has_some = (kept["followup_years"] > 0) & kept["event"].notna()
     if cohort.declared.entry is not None:
         has_some &= ~(kept[cohort.declared.entry] >= kept["followup_years"])
     counts["without_followup"] = int((~has_some).sum())
-    entered, of_landmark = from_landmark(kept[has_some], cohort)
+    entered, of_landmark = from_landmark(_rows(kept, has_some.to_numpy()), cohort)
     return entered, counts | of_landmark
+
+
+def _rows(frame: pd.DataFrame, some: NDArray[np.bool_]) -> pd.DataFrame:
+    """Some rows of a frame; all of them are the frame itself, for a million are not copied in vain."""
+    return frame if some.all() else frame[some]
 
 
 def flow(counts: dict[str, int], cohort: Cohort) -> tuple[FlowStep, ...]:
@@ -217,10 +226,15 @@ def _typed(people: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
 
 
 def _as_text(column: pd.Series) -> pd.Series:
-    """Values as text, missing ones as None; whole numbers without the decimal point that a missing one brings along."""
+    """Values as text, missing ones as None; whole numbers without the decimal point that a missing one brings along.
+
+    Equal texts are one object: a million of them take the room of a few, and are told apart by where they lie.
+    """
     if column.dtype.kind == "f" and (column.dropna() % 1 == 0).all():
         column = column.astype("Int64")
-    return column.map(str, na_action="ignore").astype(object).where(column.notna(), None)
+    texts = column.map(str, na_action="ignore").astype(object).where(column.notna(), None)
+    codes, distinct = pd.factorize(texts.to_numpy(dtype=object))
+    return pd.Series(np.array([*distinct, None], dtype=object)[codes], index=texts.index, name=texts.name)
 
 
 def _as_numbers(column: pd.Series, cohort: Cohort) -> pd.Series:
