@@ -161,15 +161,31 @@ class CoxFit:
         self, log_risk: Floats, numbers: Integers, horizon_years: float, *, baseline: Estimator = "breslow"
     ) -> np.ndarray:
         """As `survival`, of persons whose log-risk and number of stratum are known already, (persons,)."""
+        occurring = np.flatnonzero(np.bincount(numbers, minlength=len(self.baselines)))
+        cumulative = self.cumulative_hazards(occurring, horizon_years, baseline=baseline)
+        hazard = cumulative[numbers] if self.strata else cumulative[0]
+        return np.exp(-hazard * np.exp(log_risk))
+
+    def cumulative_hazards(
+        self, occurring: Integers, horizon_years: float, *, baseline: Estimator = "breslow"
+    ) -> Floats:
+        """Cumulative baseline hazard of each stratum at `horizon_years`, 0 for those that do not occur; (strata,).
+
+        Args:
+            occurring: numbers of the strata that are asked for.
+            horizon_years, baseline: as `survival`.
+
+        Raises:
+            FitRefused: nobody of one of those was followed that long.
+        """
         cumulative = np.zeros(len(self.baselines))
-        for number in np.flatnonzero(np.bincount(numbers, minlength=len(self.baselines))):
+        for number in occurring:
             of_stratum = self.baselines[number]
             if horizon_years > of_stratum.longest_followup:
                 where = f" in the stratum {', '.join(of_stratum.stratum)}" if self.strata else ""
                 raise FitRefused(f"nobody was followed for {horizon_years:g} years{where}")
             cumulative[number] = of_stratum.cumulative_hazard(horizon_years, baseline)
-        hazard = cumulative[numbers] if self.strata else cumulative[0]
-        return np.exp(-hazard * np.exp(log_risk))
+        return cumulative
 
     @property
     def _only_baseline(self) -> Baseline:

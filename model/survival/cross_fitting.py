@@ -6,9 +6,9 @@ Each person belongs to one fold by a hash of the person id, so a person keeps th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from model.survival.calibration import complementary_log_log
+from model.survival.compiled import compiled
 from model.survival.cox import CoxFit, Described, fit_prepared
 from model.survival.design import Covariate
 from model.survival.errors import FitRefused
 from model.survival.fit_columns import FitColumns
 from model.survival.leaving_out import learns_of_rows, those_left_out, without
-from model.survival.predicted_survival import SurvivalPredictor
+from model.survival.predicted_survival import SurvivalPredictor, interval_of
 from model.survival.prepared import Prepared
 from model.survival.risk_sets import Floats, Integers
 from model.survival.sharing import FEWEST_ROWS, remembered
@@ -79,28 +80,13 @@ def cross_fitted_risk(
     refits = _Refits(frame, covariates, columns, person_fold, others_of)
     between = [time for time in times_years if time not in horizons_years]
     intervals, points = (horizons_years, between) if detailed else ((), [*horizons_years, *between])
-    found: dict[str, Floats] = {}
-
-    def note(name: str, rows: Integers, values: Floats) -> None:
-        found.setdefault(name, np.full(len(frame), np.nan))[rows] = values
-
+    everybody = _Everybody(len(frame), len(intervals) if detailed else None)
     for fold in np.unique(person_fold):
         try:
-            fit, rows, people = refits.without(int(fold))
-            log_risk = people.centred @ fit.beta
-            note("log_risk", rows, log_risk)
-            if detailed:
-                predictor = SurvivalPredictor(fit)
-                note("log_risk_standard_error", rows, predictor.log_risk_error(people))
-            for horizon in intervals:
-                interval, name = predictor.at(people, horizon), survival_column(horizon)
-                note(name, rows, interval.survival)
-                note(f"{name}_lower", rows, interval.lower)
-                note(f"{name}_upper", rows, interval.upper)
-            for time in points:
-                note(survival_column(time), rows, fit.survival_of(log_risk, people.strata, time))
+            everybody.note(refits.without(int(fold)), intervals, points)
         except FitRefused as refusal:
             raise FitRefused(f"without fold {fold}: {refusal}") from None
+    found = everybody.predicted(intervals, points)
     # Log-risks of different strata leave out how different their baselines are.
     ranked_by = complementary_log_log(found[survival_column(horizons_years[-1])]) if strata else found["log_risk"]
     found["ranked_by"] = ranked_by
@@ -114,9 +100,88 @@ def folds_of(person_ids: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
     """`fold_of` each person, (persons,)."""
 
     def hashed() -> NDArray[np.int64]:
-        return np.array([fold_of(int(person), folds) for person in person_ids], dtype=np.int64)
+        digests = b"".join([hashlib.sha256(b"%d" % person).digest() for person in person_ids.tolist()])
+        return (np.frombuffer(digests, dtype=">u8")[::4] % folds).astype(np.int64)
 
     return remembered(("folds", folds), (person_ids,), hashed)
+
+
+@dataclass(frozen=True)
+class _OfFold:
+    """The people of a fold, as the model of the others sees them.
+
+    Attributes:
+        fit: the model.
+        rows: of the frame, (persons,); what follows is in their order.
+        log_risk, strata: of each person.
+        described: gives all that the model sees.
+    """
+
+    fit: CoxFit
+    rows: Integers
+    log_risk: Floats
+    strata: Integers
+    described: Callable[[], Described]
+
+
+class _Everybody:
+    """What is predicted of everybody, fold by fold.
+
+    Survival at any time follows from a person's log-risk and the hazards of the fold's model in the person's stratum:
+    of the persons only the log-risk, its errors and the number of those hazards are noted.
+    """
+
+    def __init__(self, rows: int, intervals: int | None) -> None:
+        """Make room for as many rows, and for the errors of as many horizons; None: for no errors."""
+        self._log_risk = np.empty(rows)
+        self._whose = np.empty(rows, dtype=np.int64)
+        self._errors = [np.empty(rows) for _ in range(0 if intervals is None else intervals + 1)]
+        self._hazards: list[Floats] = []
+
+    def note(self, people: _OfFold, intervals: Sequence[float], points: Sequence[float]) -> None:
+        """Note the people of a fold.
+
+        Raises:
+            FitRefused: nobody of somebody's stratum was followed as long as one of the times.
+        """
+        occurring = np.unique(people.strata)
+        hazards = [people.fit.cumulative_hazards(occurring, time) for time in (*intervals, *points)]
+        self._log_risk[people.rows] = people.log_risk
+        self._whose[people.rows] = people.strata + sum(map(len, self._hazards))
+        self._hazards.append(np.array(hazards).reshape(len(hazards), -1).T)
+        if self._errors:
+            errors = SurvivalPredictor(people.fit).errors(people.described(), intervals)
+            for of_all, of_fold in zip(self._errors, errors, strict=True):
+                of_all[people.rows] = of_fold
+
+    def predicted(self, intervals: Sequence[float], points: Sequence[float]) -> dict[str, Floats]:
+        """The columns of `cross_fitted_risk`, (rows,) each; the errors of horizons become intervals."""
+        relative = np.exp(self._log_risk)
+        hazards = np.concatenate(self._hazards)
+
+        def exposed(number: int) -> Floats:
+            of_all = np.empty_like(relative)
+            _expose(np.ascontiguousarray(hazards[:, number]), self._whose, relative, of_all)
+            return of_all
+
+        found = {"log_risk": self._log_risk}
+        if self._errors:
+            found["log_risk_standard_error"] = self._errors[0]
+        for number, horizon in enumerate(intervals):
+            interval, name = interval_of(exposed(number), self._errors[number + 1]), survival_column(horizon)
+            found |= {name: interval.survival, f"{name}_lower": interval.lower, f"{name}_upper": interval.upper}
+        for number, time in enumerate(points, start=len(intervals)):
+            survival = exposed(number)
+            np.negative(survival, out=survival)
+            found[survival_column(time)] = np.exp(survival, out=survival)
+        return found
+
+
+@compiled
+def _expose(hazards: Floats, whose: Integers, relative: Floats, exposed: Floats) -> None:
+    """Write each person's cumulative hazard, the one of their number times their relative risk, (persons,)."""
+    for person in range(len(exposed)):
+        exposed[person] = hazards[whose[person]] * relative[person]
 
 
 @dataclass(frozen=True)
@@ -129,19 +194,21 @@ class _Refits:
     person_fold: Integers
     others_of: Callable[[int], pd.DataFrame] | None
 
-    def without(self, fold: int) -> tuple[CoxFit, Integers, Described]:
-        """The fit of the others, and the fold's people: their rows, and how the fit sees them."""
+    def without(self, fold: int) -> _OfFold:
+        """The fit of the others, and the fold's people."""
         left_out = remembered(("fold", fold), (self.person_fold,), lambda: self.person_fold == fold)
         if self._whole is not None:
             try:
                 fit = fit_prepared(without(self._whole, left_out), quick=True)
-                return fit, *those_left_out(self._whole, left_out, fit)
+                people = those_left_out(self._whole, left_out, fit)
+                return _OfFold(fit, people.rows, people.log_risk(), people.strata, people.described)
             except FitRefused:
                 # The others may lack a level that the whole has: a design of their own says what that means.
                 pass
         others = self.frame[~left_out] if self.others_of is None else self.others_of(fold)
-        fit = self.columns.fit(others, self.covariates)
-        return fit, np.flatnonzero(left_out), fit.described(self.frame[left_out])
+        fit, own = self.columns.fit(others, self.covariates), self.frame[left_out]
+        described = partial(fit.described, own)
+        return _OfFold(fit, np.flatnonzero(left_out), fit.log_risk(own), fit.stratum_numbers(own), described)
 
     @cached_property
     def _whole(self) -> Prepared | None:

@@ -6,14 +6,17 @@ the rows. Columns and follow-up of the others are remembered within `sharing()`:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
+from model.survival.compiled import compiled
 from model.survival.cox import CoxFit, Described
 from model.survival.design import Design
 from model.survival.errors import FitRefused
 from model.survival.prepared import Followed, Prepared, SortedColumn
-from model.survival.risk_sets import Integers, Outcome
+from model.survival.risk_sets import Floats, Integers, Outcome
 from model.survival.sharing import remembered
 from model.survival.strata import Strata
 
@@ -38,10 +41,10 @@ def without(prepared: Prepared, left_out: Mask) -> Prepared:
     """
     order = prepared.follow_up.risk_sets.order
     follow_up = remembered("without", (left_out, order), lambda: _followed_without(prepared.follow_up, left_out))
-    kept = np.flatnonzero(~left_out[order])
+    kept = remembered("kept", (left_out, order), lambda: np.flatnonzero(~left_out[order]))
 
     def column(whole: SortedColumn) -> SortedColumn:
-        compute = lambda: SortedColumn.of(np.take(whole.values, kept), follow_up.risk_sets)  # noqa: E731
+        compute = lambda: SortedColumn.of(whole.values, follow_up.risk_sets, kept)  # noqa: E731
         return remembered("without", (left_out, whole.values), compute)
 
     clusters = prepared.clusters
@@ -50,8 +53,38 @@ def without(prepared: Prepared, left_out: Mask) -> Prepared:
     return Prepared(follow_up, prepared.design, tuple(map(column, prepared.columns)), clusters)
 
 
-def those_left_out(prepared: Prepared, left_out: Mask, fit: CoxFit) -> tuple[Integers, Described]:
-    """Which rows of the frame they are, and how a fit to the others sees them.
+@dataclass(frozen=True)
+class LeftOut:
+    """The rows left out, as a fit to the others sees them.
+
+    Attributes:
+        rows: of the frame, (persons,); what follows is in their order.
+        strata: number of their stratum among those of the fit, (persons,).
+    """
+
+    rows: Integers
+    strata: Integers
+    _columns: tuple[SortedColumn, ...]
+    _places: Integers
+    _fit: CoxFit
+
+    def log_risk(self) -> Floats:
+        """Linear predictor, centred on the persons of the fit; (persons,)."""
+        total = np.zeros(len(self.rows))
+        for column, centre, beta in zip(self._columns, self._fit.centre, self._fit.beta, strict=True):
+            _add_taken(total, column.values, self._places, centre, beta)
+        return total
+
+    def described(self) -> Described:
+        """Their columns of the design."""
+        centred = np.empty((len(self._columns), len(self.rows)))
+        for row, column, centre in zip(centred, self._columns, self._fit.centre, strict=True):
+            np.subtract(np.take(column.values, self._places), centre, out=row)
+        return Described(centred.T, self.strata)
+
+
+def those_left_out(prepared: Prepared, left_out: Mask, fit: CoxFit) -> LeftOut:
+    """The rows left out, as a fit to the others sees them.
 
     Args:
         prepared, left_out: as `without` took them.
@@ -62,12 +95,17 @@ def those_left_out(prepared: Prepared, left_out: Mask, fit: CoxFit) -> tuple[Int
     """
     follow_up = prepared.follow_up
     order = follow_up.risk_sets.order
-    places = np.flatnonzero(left_out[order])
-    centred = np.empty((len(places), len(prepared.columns)))
-    for term, column in enumerate(prepared.columns):
-        np.subtract(column.values[places], fit.centre[term], out=centred[:, term])
+    places = remembered("left out", (left_out, order), lambda: np.flatnonzero(left_out[order]))
     rows = order[places]
-    return rows, Described(centred, _numbers(follow_up.strata, follow_up.outcome.strata[rows], fit))
+    strata = _numbers(follow_up.strata, follow_up.outcome.strata[rows], fit)
+    return LeftOut(rows, strata, prepared.columns, places, fit)
+
+
+@compiled
+def _add_taken(total: Floats, column: Floats, places: Integers, centre: float, slope: float) -> None:
+    """Add slope (column - centre) of some rows of a column to `total`, (rows,)."""
+    for row in range(len(total)):
+        total[row] += (column[places[row]] - centre) * slope
 
 
 def _followed_without(whole: Followed, left_out: Mask) -> Followed:

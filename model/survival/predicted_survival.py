@@ -12,10 +12,12 @@ model's knowledge of a probability: no interval tells what happens to one person
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from model.survival.compiled import compiled
 from model.survival.cox import CoxFit, Described
 from model.survival.intervals import NORMAL_97_5
 from model.survival.risk_sets import Floats
@@ -44,13 +46,40 @@ class SurvivalPredictor:
     """Predicts survival with intervals from a fitted model, of persons as it sees them (`CoxFit.described`)."""
 
     def __init__(self, fit: CoxFit) -> None:
-        """Take the risk sets' means once; every prediction then costs one product."""
+        """Take the risk sets' means once, and a root of the covariance: x' Cov(b) x is then the square of a length."""
         self.fit = fit
         self._moments = tuple(_moments(fit, number) for number in range(len(fit.baselines)))
+        # Of the correlations, for terms of small units must not lose their digits beside those of large ones.
+        errors = np.sqrt(np.diag(fit.covariance))
+        squared, axes = np.linalg.eigh(fit.covariance / np.outer(errors, errors))
+        self._root = (axes * np.sqrt(np.maximum(squared, 0.0))).T * errors
 
     def log_risk_error(self, people: Described) -> Floats:
         """Standard error of each person's log-risk, which is centred on the persons of the fit; (persons,)."""
-        return _root_of_form(people.centred, self.fit.covariance)
+        return self.errors(people, ())[0]
+
+    def errors(self, people: Described, horizons_years: Sequence[float]) -> tuple[Floats, ...]:
+        """`log_risk_error`, and then for each horizon the standard error of log(-log S); (persons,) each.
+
+        Before the first event it is 0: survival is certain.
+        """
+        projected = self._root @ people.centred.T
+        found = [_lengths(projected, np.zeros(len(projected)))]
+        for horizon in horizons_years:
+            error = np.zeros(len(people.strata))
+            for number in np.unique(people.strata):
+                moments = self._moments[number]
+                steps = int(np.searchsorted(moments.times, horizon, side="right"))
+                if steps == 0:
+                    continue
+                baseline = moments.hazard[steps - 1]
+                mean = self._root @ (moments.weighted_means[steps - 1] / baseline)
+                of_baseline = moments.hazard_variance[steps - 1] / baseline**2
+                within = people.strata == number if len(self._moments) > 1 else slice(None)
+                apart = _lengths(np.ascontiguousarray(projected[:, within]), mean)
+                error[within] = np.sqrt(of_baseline + apart**2)
+            found.append(error)
+        return tuple(found)
 
     def at(self, people: Described, horizon_years: float) -> SurvivalInterval:
         """Survival of each person at `horizon_years`, with its interval.
@@ -58,20 +87,16 @@ class SurvivalPredictor:
         Raises:
             FitRefused: nobody of a person's stratum was followed that long.
         """
-        centred, numbers = people.centred, people.strata
-        survival = self.fit.survival_of(centred @ self.fit.beta, numbers, horizon_years)
-        error = np.zeros(len(numbers))
-        for number in np.unique(numbers):
-            moments = self._moments[number]
-            steps = int(np.searchsorted(moments.times, horizon_years, side="right"))
-            if steps == 0:
-                continue
-            baseline = moments.hazard[steps - 1]
-            apart = centred[numbers == number] - moments.weighted_means[steps - 1] / baseline
-            of_baseline = moments.hazard_variance[steps - 1] / baseline**2
-            error[numbers == number] = np.sqrt(of_baseline + _root_of_form(apart, self.fit.covariance) ** 2)
-        stretch = np.exp(NORMAL_97_5 * error)
-        return SurvivalInterval(survival=survival, lower=survival**stretch, upper=survival ** (1 / stretch))
+        occurring = np.unique(people.strata)
+        hazard = self.fit.cumulative_hazards(occurring, horizon_years)[people.strata]
+        exposed = hazard * np.exp(people.centred @ self.fit.beta)
+        return interval_of(exposed, self.errors(people, (horizon_years,))[1])
+
+
+def interval_of(exposed: Floats, error: Floats) -> SurvivalInterval:
+    """Survival with its interval from each person's cumulative hazard, and the standard error of its logarithm."""
+    stretch = np.exp(NORMAL_97_5 * error)
+    return SurvivalInterval(np.exp(-exposed), np.exp(-exposed * stretch), np.exp(-exposed / stretch))
 
 
 def _moments(fit: CoxFit, number: int) -> _Moments:
@@ -91,7 +116,11 @@ def _moments(fit: CoxFit, number: int) -> _Moments:
     )
 
 
-def _root_of_form(vectors: Floats, covariance: Floats) -> Floats:
-    """Square root of v' C v of each row v; (rows,)."""
-    root: Floats = np.sqrt(((vectors @ covariance) * vectors).sum(axis=1))
-    return root
+@compiled
+def _lengths(columns: Floats, start: Floats) -> Floats:
+    """Distance of each person from a point; (terms, persons) and (terms,) to (persons,)."""
+    total = np.zeros(columns.shape[1])
+    for term in range(len(columns)):
+        for person in range(len(total)):
+            total[person] += (columns[term, person] - start[term]) ** 2
+    return np.sqrt(total)

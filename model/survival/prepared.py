@@ -108,22 +108,36 @@ def followed(
 
 @dataclass(frozen=True)
 class SortedColumn:
-    """One column of a design in the order of the risk sets, (rows,), and what must be known of it."""
+    """One column of a design in the order of the risk sets, and what must be known of it.
 
-    values: Floats
+    Attributes:
+        facts: about its rows.
+        source, kept: it is these rows of this column; None: all of them. Of a column without some rows, one that is
+            neither standardised nor whole need not be kept.
+    """
+
     facts: ColumnFacts
+    source: Floats
+    kept: Integers | None = None
+
+    @property
+    def values(self) -> Floats:
+        """The column itself, (rows,)."""
+        return self.source if self.kept is None else np.take(self.source, self.kept)
 
     @cached_property
     def standardised(self) -> Floats:
         """Less its mean, over its standard deviation, (rows,): neither unit nor origin may cost digits."""
-        scaled = np.empty_like(self.values)
-        _standardise(self.values, self.facts.mean, self.facts.deviation, scaled)
+        values = self.values
+        scaled = np.empty_like(values) if self.kept is None else values
+        _standardise(values, self.facts.mean, self.facts.deviation, scaled)
         return scaled
 
     @classmethod
-    def of(cls, values: Floats, risk_sets: RiskSets) -> SortedColumn:
-        """Describe a sorted column."""
-        return cls(values, ColumnFacts.of(values, risk_sets.dead))
+    def of(cls, values: Floats, risk_sets: RiskSets, kept: Integers | None = None) -> SortedColumn:
+        """Describe a sorted column, or those of its rows that are kept."""
+        own = values if kept is None else np.take(values, kept)
+        return cls(ColumnFacts.of(own, risk_sets.dead), values, kept)
 
 
 @dataclass(frozen=True)
