@@ -103,7 +103,7 @@ def _optimism(name: str, frame: pd.DataFrame, cohort: Cohort) -> Iterator[Perfor
     model = cohort.declared.models[name]
     if not cohort.declared.resampling.repeats:
         return
-    if frame[list(cohort.covariate_columns)].isna().any(axis=None):
+    if any(frame[column].hasnans for column in cohort.covariate_columns):
         reason = "not measured where values are imputed: each resample would have to be imputed anew"
         yield from (_refused(name, metric, OF_ALL_HORIZONS, frame, reason) for metric in metrics)
         return

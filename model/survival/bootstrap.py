@@ -181,6 +181,10 @@ class People:
         """How many people there are; they are numbered from 0."""
         return len(self._starts)
 
+    def rows_each(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many rows the people of these numbers have."""
+        return self._counts[chosen]
+
     def rows_of(self, chosen: NDArray[np.int64]) -> Rows:
         """All rows of the people of these numbers, in their order; who is named twice has them twice."""
         if self.count == len(self._by_person):

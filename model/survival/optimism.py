@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from model.errors import NotComputable
 from model.survival.bootstrap import LARGEST_SHARE_WITHOUT_NUMBER, People, Resampling
@@ -102,37 +104,63 @@ def draws(
         A draw for each number whose refit was not refused.
     """
     whose = np.arange(len(frame)) if person is None else np.unique(frame[person], return_inverse=True)[1]
-    frame = frame[columns.needed(covariates)]
-    people = People(whose)
-    size = resampling.drawn(people.count)
-    pieces = []
-    for number in numbers:
-        rng = np.random.default_rng((resampling.seed, number))
-        chosen = np.arange(size) if size == people.count else rng.choice(people.count, size, replace=False)
-        own = chosen[rng.integers(size, size=size)]
-        pieces.append((frame.iloc[people.rows_of(chosen)], frame.iloc[people.rows_of(own)]))
+    everybody = _Everybody(
+        values={name: frame[name].to_numpy() for name in columns.needed(covariates)},
+        people=People(whose),
+        resampling=resampling,
+    )
+    size, pieces = resampling.drawn(everybody.people.count), list(numbers)
     drawn = mapped_in_chunks(
-        partial(_draw, covariates, replace(columns, quick=True), near), pieces, size=REFIT * size * len(pieces)
+        partial(_draw, everybody, covariates, replace(columns, quick=True), near),
+        pieces,
+        size=REFIT * size * len(pieces),
     )
     return [draw for draw in drawn if draw is not None]
 
 
+@dataclass(frozen=True)
+class _Everybody:
+    """Whom each draw takes some of: their columns, and whose rows are whose."""
+
+    values: Mapping[str, NDArray[Any]]
+    people: People
+    resampling: Resampling
+
+    def drawn(self, number: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The persons that are drawn from, and those drawn."""
+        count = self.people.count
+        size = self.resampling.drawn(count)
+        rng = np.random.default_rng((self.resampling.seed, number))
+        chosen = np.arange(size) if size == count else rng.choice(count, size, replace=False)
+        rows = self.people.rows_of(chosen)
+        # Among few rows, which are near each other in memory, the second drawing is quick.
+        own = People(np.repeat(np.arange(size), self.people.rows_each(chosen))).rows_of(rng.integers(size, size=size))
+        originals = {name: values[rows] for name, values in self.values.items()}
+        return (
+            pd.DataFrame(originals, copy=False),
+            pd.DataFrame({name: values[own] for name, values in originals.items()}, copy=False),
+        )
+
+
 def _draw(
+    everybody: _Everybody,
     covariates: tuple[Covariate, ...],
     columns: FitColumns,
     near: Mapping[str, float] | None,
-    people: tuple[pd.DataFrame, pd.DataFrame],
+    number: int,
 ) -> Draw | None:
-    """From the persons drawn from and those drawn; None where the model is refused."""
-    originals, own = people
+    """The draw of a number; None where the model is refused."""
+    originals, own = everybody.drawn(number)
     try:
         fit = columns.fit(own, covariates, near=near)
         log_risk = fit.log_risk(originals)
+        predicted = originals.copy(deep=False)
+        predicted[_LOG_RISK] = log_risk
         return Draw(
             c_own=fit.concordance,
             c_original=_concordance(log_risk, originals, columns),
             slope_original=slope_of(
-                originals.assign(**{_LOG_RISK: log_risk}),
+                predicted,
                 log_risk=_LOG_RISK,
                 duration=columns.duration,
                 event=columns.event,
