@@ -18,7 +18,6 @@ from jobs.risk.models import ModelResult, Predicted, fit_models, predict
 from jobs.risk.performance import Measured, performance
 from jobs.risk.subgroups import subgroups
 from model.survival.mapping import side_by_side
-from model.survival.sharing import sharing
 from schemas.cohort import Cohort
 
 
@@ -61,11 +60,7 @@ def fitted_to(members: pd.DataFrame, cohort: Cohort) -> Fitted:
     """Everything the models say of complete cases."""
     declared = cohort.declared
     models = fit_models(members, cohort)
-    # What the folds have in common is as large as the cohort for each of them: it goes once all are predicted.
-    with sharing():
-        predictions = {
-            name: predict(members, cohort, declared.models[name], models[name]) for name in compared_models(cohort)
-        }
+    predictions = predict(members, cohort, models, compared_models(cohort))
     groups = models.get(declared.subgroups.model) if declared.subgroups else None
     works: list[Callable[[], Any]] = [
         partial(performance, members, cohort, predictions),

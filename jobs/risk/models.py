@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,13 +12,14 @@ from numpy.typing import NDArray
 
 from jobs.risk.declared import model_covariates
 from model.survival.cox import CoxFit
-from model.survival.cross_fitting import cross_fitted_risk
+from model.survival.cross_fitting import CrossFitting, PredictedFold
 from model.survival.design import Covariate
 from model.survival.errors import FitRefused
 from model.survival.fine_gray import FineGrayFit, fit_fine_gray
 from model.survival.fit_columns import FitColumns
+from model.survival.mapping import side_by_side
 from model.survival.pooling import PooledFit
-from model.survival.sharing import remembered
+from model.survival.sharing import remembered, sharing
 from schemas.cohort import Cohort
 from schemas.declaration import DeclaredModel
 
@@ -108,27 +111,65 @@ def brier_times(cohort: Cohort) -> tuple[float, ...]:
     return tuple(last * step / BRIER_TIMES for step in range(1, BRIER_TIMES + 1))
 
 
-def predict(members: pd.DataFrame, cohort: Cohort, model: DeclaredModel, result: ModelResult) -> Predicted:
-    """Each member predicted by the model refitted without the member's fold."""
-    if result.cox is None:
-        return Predicted(None, f"the model was refused: {result.reason}" if result.fit is None else "no Cox model")
-    declared, columns = cohort.declared, columns_of(cohort, model)
-    try:
-        table = cross_fitted_risk(
-            frame_of(members, cohort, model),
-            covariates_of(cohort, model),
-            folds=declared.prediction.folds,
-            horizons_years=declared.endpoint.horizons_years,
-            entry=columns.entry,
-            strata=columns.strata,
-            cluster=columns.cluster,
-            weights=columns.weights,
-            times_years=brier_times(cohort),
-            detailed=model == declared.models[declared.prediction.model],
-        )
-    except FitRefused as refusal:
-        return Predicted(None, str(refusal))
-    return Predicted(table, None)
+def predict(
+    members: pd.DataFrame, cohort: Cohort, models: Mapping[str, ModelResult], names: Sequence[str]
+) -> dict[str, Predicted]:
+    """Each member predicted by models refitted without the member's fold, by name of the model.
+
+    Args:
+        members: the persons analysed.
+        cohort: what was declared.
+        models: results by name.
+        names: of the models that predict.
+    """
+    crossings = {name: _crossing(members, cohort, name) for name in names if models[name].cox is not None}
+    folds = next(iter(crossings.values())).folds if crossings else []
+    # What the models of a fold have in common is as large as the cohort, and goes when all have predicted the fold.
+    of_folds = side_by_side([partial(_fold_by_each, crossings, fold) for fold in folds])
+    return {
+        name: _predicted(crossings[name], [of_each[name] for of_each in of_folds])
+        if name in crossings
+        else Predicted(None, _why_not(models[name]))
+        for name in names
+    }
+
+
+def _crossing(members: pd.DataFrame, cohort: Cohort, name: str) -> CrossFitting:
+    declared = cohort.declared
+    model = declared.models[name]
+    return CrossFitting(
+        frame_of(members, cohort, model),
+        covariates_of(cohort, model),
+        folds=declared.prediction.folds,
+        horizons_years=declared.endpoint.horizons_years,
+        columns=replace(columns_of(cohort, model), quick=True),
+        times_years=brier_times(cohort),
+        detailed=name == declared.prediction.model,
+    )
+
+
+def _fold_by_each(crossings: Mapping[str, CrossFitting], fold: int) -> dict[str, PredictedFold | FitRefused]:
+    found: dict[str, PredictedFold | FitRefused] = {}
+    with sharing():
+        for name, crossing in crossings.items():
+            try:
+                found[name] = crossing.predict(fold)
+            except FitRefused as refusal:
+                found[name] = refusal
+    return found
+
+
+def _predicted(crossing: CrossFitting, found: Sequence[PredictedFold | FitRefused]) -> Predicted:
+    folds = []
+    for fold in found:
+        if isinstance(fold, FitRefused):
+            return Predicted(None, str(fold))
+        folds.append(fold)
+    return Predicted(crossing.table(folds), None)
+
+
+def _why_not(result: ModelResult) -> str:
+    return f"the model was refused: {result.reason}" if result.fit is None else "no Cox model"
 
 
 def _fitted(members: pd.DataFrame, cohort: Cohort, model: DeclaredModel) -> ModelResult:

@@ -75,25 +75,99 @@ def cross_fitted_risk(
     Raises:
         FitRefused: one of the refits was refused, or followed nobody as long as a horizon.
     """
-    person_fold = folds_of(frame["person_id"].to_numpy(), folds)
-    columns = FitColumns(entry=entry, strata=strata, cluster=cluster, weights=weights, quick=True)
-    refits = _Refits(frame, covariates, columns, person_fold, others_of)
-    between = [time for time in times_years if time not in horizons_years]
-    intervals, points = (horizons_years, between) if detailed else ((), [*horizons_years, *between])
-    everybody = _Everybody(len(frame), len(intervals) if detailed else None)
-    for fold in np.unique(person_fold):
+    crossing = CrossFitting(
+        frame,
+        covariates,
+        folds=folds,
+        horizons_years=horizons_years,
+        columns=FitColumns(entry=entry, strata=strata, cluster=cluster, weights=weights, quick=True),
+        times_years=times_years,
+        others_of=others_of,
+        detailed=detailed,
+    )
+    return crossing.table([crossing.predict(fold) for fold in crossing.folds])
+
+
+@dataclass(frozen=True)
+class PredictedFold:
+    """The people of a fold, as the model of the others predicts them.
+
+    Survival at any time follows from a person's log-risk and the hazards of the model in the person's stratum.
+
+    Attributes:
+        rows: of the frame, (persons,); what follows is in their order.
+        log_risk, strata: of each person.
+        hazards: cumulative baseline hazards by stratum and time, (strata, times): the horizons with an interval, then
+            the other times.
+        errors: standard errors of the log-risk and of what the horizons' intervals are made of, (persons,) each; none
+            where only points are asked for.
+    """
+
+    rows: Integers
+    log_risk: Floats
+    strata: Integers
+    hazards: Floats
+    errors: tuple[Floats, ...]
+
+
+class CrossFitting:
+    """The predictions of `cross_fitted_risk`, which says what the arguments are, one fold at a time."""
+
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        covariates: tuple[Covariate, ...],
+        *,
+        folds: int,
+        horizons_years: tuple[float, ...],
+        columns: FitColumns,
+        times_years: tuple[float, ...] = (),
+        others_of: Callable[[int], pd.DataFrame] | None = None,
+        detailed: bool = True,
+    ) -> None:
+        """Tell the folds apart; `columns` says by what the model is fitted besides its covariates."""
+        self._frame, self._detailed, self._horizons, self._columns = frame, detailed, horizons_years, columns
+        self._fold = folds_of(frame["person_id"].to_numpy(), folds)
+        self._refits = _Refits(frame, covariates, columns, self._fold, others_of)
+        between = tuple(time for time in times_years if time not in horizons_years)
+        self._intervals, self._points = (horizons_years, between) if detailed else ((), (*horizons_years, *between))
+
+    @property
+    def folds(self) -> list[int]:
+        """Numbers of the folds that have people."""
+        return [int(fold) for fold in np.unique(self._fold)]
+
+    def predict(self, fold: int) -> PredictedFold:
+        """The people of a fold.
+
+        Raises:
+            FitRefused: the refit was refused, or followed nobody of somebody's stratum as long as one of the times.
+        """
         try:
-            everybody.note(refits.without(int(fold)), intervals, points)
+            people = self._refits.without(fold)
+            occurring = np.unique(people.strata)
+            times = (*self._intervals, *self._points)
+            hazards = [people.fit.cumulative_hazards(occurring, time) for time in times]
+            errors: tuple[Floats, ...] = ()
+            if self._detailed:
+                errors = tuple(SurvivalPredictor(people.fit).errors(people.described(), self._intervals))
         except FitRefused as refusal:
             raise FitRefused(f"without fold {fold}: {refusal}") from None
-    found = everybody.predicted(intervals, points)
-    # Log-risks of different strata leave out how different their baselines are.
-    ranked_by = complementary_log_log(found[survival_column(horizons_years[-1])]) if strata else found["log_risk"]
-    found["ranked_by"] = ranked_by
-    if detailed:
-        found |= ranks_of(ranked_by)
-    predicted = {"person_id": frame["person_id"].to_numpy(), "fold": person_fold, **found}
-    return pd.DataFrame(predicted, index=frame.index, copy=False)
+        of_times = np.array(hazards).reshape(len(hazards), -1).T
+        return PredictedFold(people.rows, people.log_risk, people.strata, of_times, errors)
+
+    def table(self, found: Sequence[PredictedFold]) -> pd.DataFrame:
+        """The people of all folds, as `cross_fitted_risk` returns them."""
+        of_each = _in_rows(found, len(self._frame))
+        columns = _survival_of(of_each, self._intervals, self._points)
+        # Log-risks of different strata leave out how different their baselines are.
+        last = survival_column(self._horizons[-1])
+        ranked_by = complementary_log_log(columns[last]) if self._columns.strata else columns["log_risk"]
+        columns["ranked_by"] = ranked_by
+        if self._detailed:
+            columns |= ranks_of(ranked_by)
+        predicted = {"person_id": self._frame["person_id"].to_numpy(), "fold": self._fold, **columns}
+        return pd.DataFrame(predicted, index=self._frame.index, copy=False)
 
 
 def folds_of(person_ids: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
@@ -124,57 +198,41 @@ class _OfFold:
     described: Callable[[], Described]
 
 
-class _Everybody:
-    """What is predicted of everybody, fold by fold.
+def _in_rows(found: Sequence[PredictedFold], rows: int) -> PredictedFold:
+    """All folds as one, in the order of the frame; strata are those of the fold's model."""
+    log_risk, strata = np.empty(rows), np.empty(rows, dtype=np.int64)
+    errors = tuple(np.empty(rows) for _ in found[0].errors) if found else ()
+    before = 0
+    for people in found:
+        log_risk[people.rows] = people.log_risk
+        strata[people.rows] = people.strata + before
+        before += len(people.hazards)
+        for of_all, of_fold in zip(errors, people.errors, strict=True):
+            of_all[people.rows] = of_fold
+    hazards = np.concatenate([people.hazards for people in found])
+    return PredictedFold(np.arange(rows), log_risk, strata, hazards, errors)
 
-    Survival at any time follows from a person's log-risk and the hazards of the fold's model in the person's stratum:
-    of the persons only the log-risk, its errors and the number of those hazards are noted.
-    """
 
-    def __init__(self, rows: int, intervals: int | None) -> None:
-        """Make room for as many rows, and for the errors of as many horizons; None: for no errors."""
-        self._log_risk = np.empty(rows)
-        self._whose = np.empty(rows, dtype=np.int64)
-        self._errors = [np.empty(rows) for _ in range(0 if intervals is None else intervals + 1)]
-        self._hazards: list[Floats] = []
+def _survival_of(people: PredictedFold, intervals: Sequence[float], points: Sequence[float]) -> dict[str, Floats]:
+    """Columns of `cross_fitted_risk`, (rows,) each; the errors of horizons become intervals."""
+    relative = np.exp(people.log_risk)
 
-    def note(self, people: _OfFold, intervals: Sequence[float], points: Sequence[float]) -> None:
-        """Note the people of a fold.
+    def exposed(number: int) -> Floats:
+        of_all = np.empty_like(relative)
+        _expose(np.ascontiguousarray(people.hazards[:, number]), people.strata, relative, of_all)
+        return of_all
 
-        Raises:
-            FitRefused: nobody of somebody's stratum was followed as long as one of the times.
-        """
-        occurring = np.unique(people.strata)
-        hazards = [people.fit.cumulative_hazards(occurring, time) for time in (*intervals, *points)]
-        self._log_risk[people.rows] = people.log_risk
-        self._whose[people.rows] = people.strata + sum(map(len, self._hazards))
-        self._hazards.append(np.array(hazards).reshape(len(hazards), -1).T)
-        if self._errors:
-            errors = SurvivalPredictor(people.fit).errors(people.described(), intervals)
-            for of_all, of_fold in zip(self._errors, errors, strict=True):
-                of_all[people.rows] = of_fold
-
-    def predicted(self, intervals: Sequence[float], points: Sequence[float]) -> dict[str, Floats]:
-        """The columns of `cross_fitted_risk`, (rows,) each; the errors of horizons become intervals."""
-        relative = np.exp(self._log_risk)
-        hazards = np.concatenate(self._hazards)
-
-        def exposed(number: int) -> Floats:
-            of_all = np.empty_like(relative)
-            _expose(np.ascontiguousarray(hazards[:, number]), self._whose, relative, of_all)
-            return of_all
-
-        found = {"log_risk": self._log_risk}
-        if self._errors:
-            found["log_risk_standard_error"] = self._errors[0]
-        for number, horizon in enumerate(intervals):
-            interval, name = interval_of(exposed(number), self._errors[number + 1]), survival_column(horizon)
-            found |= {name: interval.survival, f"{name}_lower": interval.lower, f"{name}_upper": interval.upper}
-        for number, time in enumerate(points, start=len(intervals)):
-            survival = exposed(number)
-            np.negative(survival, out=survival)
-            found[survival_column(time)] = np.exp(survival, out=survival)
-        return found
+    found = {"log_risk": people.log_risk}
+    if people.errors:
+        found["log_risk_standard_error"] = people.errors[0]
+    for number, horizon in enumerate(intervals):
+        interval, name = interval_of(exposed(number), people.errors[number + 1]), survival_column(horizon)
+        found |= {name: interval.survival, f"{name}_lower": interval.lower, f"{name}_upper": interval.upper}
+    for number, time in enumerate(points, start=len(intervals)):
+        survival = exposed(number)
+        np.negative(survival, out=survival)
+        found[survival_column(time)] = np.exp(survival, out=survival)
+    return found
 
 
 @compiled

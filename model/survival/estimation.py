@@ -8,6 +8,7 @@ Newton's method on `PartialLikelihood` takes a second or two for a million; both
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from model.survival.errors import FitRefused
 from model.survival.partial_likelihood import EfronSums, PartialLikelihood
 from model.survival.prepared import Followed
 from model.survival.risk_sets import Floats, Outcome
+from model.survival.sharing import remembered
 
 LIFELINES_ROWS = 5_000
 """Beyond, the fit is by our own Newton's method (ours)."""
@@ -104,13 +106,21 @@ def _start(likelihood: PartialLikelihood, follow_up: Followed) -> Floats | None:
     start = None
     for rows, risk_sets in follow_up.samples:
         few = PartialLikelihood.of_sorted(
-            [np.ascontiguousarray(column[rows]) for column in likelihood.columns], risk_sets
+            [
+                remembered(("sample", rows.step), (column,), partial(_some, column, rows))
+                for column in likelihood.columns
+            ],
+            risk_sets,
         )
         try:
             start = newton(few, start, smallest=CLOSE_ENOUGH).beta
         except FitRefused:
             return None
     return start if start is not None and np.abs(start).max() < FARTHEST_START else None
+
+
+def _some(column: Floats, rows: slice) -> Floats:
+    return np.ascontiguousarray(column[rows])
 
 
 def by_lifelines(columns: Floats, outcome: Outcome) -> Floats:

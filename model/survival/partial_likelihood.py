@@ -12,7 +12,7 @@ the cost is O(rows x terms) for the score and one matrix product, O(rows x terms
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from model.survival.columns import Columns, blocks_of, weighted_products
 from model.survival.moment_sums import sums_of_slots
 from model.survival.risk_sets import Floats, RiskSets
 from model.survival.row_sums import FARTHEST, row_sums
+from model.survival.sharing import remembered
 
 
 class PartialLikelihood:
@@ -50,7 +51,13 @@ class PartialLikelihood:
     @cached_property
     def of_deaths(self) -> Floats:
         """Weighted sum of the columns over all deaths, (terms,)."""
-        return self.columns.total(self.risk_sets.weights * self.risk_sets.dies)
+        risk_sets = self.risk_sets
+        return np.array(
+            [
+                remembered("of deaths", (column, risk_sets.dead), partial(_of_deaths, column, risk_sets))
+                for column in self.columns
+            ]
+        )
 
     def at(self, beta: Floats) -> EfronSums:
         """Everything at the coefficients `beta`, (terms,)."""
@@ -216,3 +223,7 @@ class EfronSums:
         changed = of_moments.copy()
         changed[:, tied] -= self._excess * factor[tied]
         return changed
+
+
+def _of_deaths(column: Floats, risk_sets: RiskSets) -> float:
+    return float(column @ (risk_sets.weights * risk_sets.dies))

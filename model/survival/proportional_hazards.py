@@ -14,6 +14,7 @@ from scipy import stats
 
 from model.survival.errors import FitRefused
 from model.survival.risk_sets import BLOCK, Floats, Integers, Outcome
+from model.survival.sharing import remembered
 
 if TYPE_CHECKING:
     from model.survival.cox import CoxFit
@@ -198,6 +199,11 @@ def _transformed(outcome: Outcome, transform: Transform) -> Floats:
         return outcome.durations
     if transform == "rank":
         return np.asarray(stats.rankdata(outcome.durations), dtype=np.float64)
+    return remembered("1 - Kaplan-Meier", (outcome.durations, outcome.events, outcome.entry), lambda: _died(outcome))
+
+
+def _died(outcome: Outcome) -> Floats:
+    """1 - Kaplan-Meier just before each row's end of follow-up, pooled over strata, (rows,)."""
     times, deaths = np.unique(outcome.durations[outcome.events], return_counts=True)
     before = np.sort(outcome.durations)
     at_risk: Integers = len(before) - np.searchsorted(before, times, side="left")
