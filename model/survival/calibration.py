@@ -295,7 +295,8 @@ def _smoothed(
     frame = _frame(durations, events, complementary_log_log(predicted_survival), entry)
     try:
         fit = fit_cox(frame, (shape,), entry=None if entry is None else ENTRY, near=UNCHANGED, quick=True)
-        return 1 - fit.survival(frame, horizon_years)
+        everybody = np.zeros(len(frame), dtype=np.int64)
+        return 1 - fit.survival_of(fit.own_log_risk, everybody, horizon_years)
     except FitRefused as refusal:
         raise NotComputable(str(refusal)) from None
 

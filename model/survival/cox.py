@@ -94,8 +94,12 @@ class CoxFit:
             FitRefused: no two persons can be compared.
         """
         # Equal persons have equal log-risks up to the order of additions; they must count as tied.
-        risk = np.round(self.sums.risk_sets.to_data_order(self.sums.eta), 10)
-        return fitted_concordance(self.outcome, risk)
+        return fitted_concordance(self.outcome, np.round(self.own_log_risk, 10))
+
+    @property
+    def own_log_risk(self) -> Floats:
+        """`log_risk` of the persons of the fit, who need not be described again; (rows,)."""
+        return self.sums.risk_sets.to_data_order(self.sums.eta)
 
     @property
     def estimates(self) -> dict[str, float]:
