@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model.survival.compiled import compiled
 from model.survival.cox import CoxFit
 from model.survival.residuals import dfbeta
 from model.survival.risk_sets import Floats, Integers
@@ -73,12 +74,33 @@ def largest_influence(fit: CoxFit, limit: float) -> LargestInfluence:
     errors = np.sqrt(np.diag(standardised))
     largest, beyond, displaced = np.zeros(len(errors)), np.zeros(len(errors), dtype=np.int64), 0.0
     for rows, residuals in fit.sums.score_residual_blocks():
-        changes = standardised @ (residuals * fit.sums.risk_sets.weights[rows])
-        moved = np.abs(changes) / errors[:, None]
-        np.maximum(largest, moved.max(axis=1), out=largest)
-        beyond += (moved > limit).sum(axis=1)
-        displaced = max(displaced, float((changes * (fit.sums.information @ changes)).sum(axis=0).max()))
-    return LargestInfluence(tuple(one.term.name for one in fit.coefficients), largest, beyond, displaced)
+        residuals *= fit.sums.risk_sets.weights[rows]
+        displaced = max(displaced, _note(standardised @ residuals, residuals, limit * errors, largest, beyond))
+    return LargestInfluence(tuple(one.term.name for one in fit.coefficients), largest / errors, beyond, displaced)
+
+
+@compiled
+def _note(changes: Floats, residuals: Floats, limits: Floats, largest: Floats, beyond: Integers) -> float:
+    """Take note of some rows: the largest changes, how many are beyond their limits, the largest displacement.
+
+    As the changes are the residuals times the inverse of the information, a row's displacement is the product of both.
+
+    Args:
+        changes, residuals: (terms, rows).
+        limits: of absolute changes, (terms,).
+        largest, beyond: absolute changes so far, and how many were beyond their limit, (terms,).
+    """
+    displacement = np.zeros(changes.shape[1])
+    for term in range(len(limits)):
+        many, most = 0, largest[term]
+        for row in range(len(displacement)):
+            moved = abs(changes[term, row])
+            many += moved > limits[term]
+            most = max(most, moved)
+            displacement[row] += changes[term, row] * residuals[term, row]
+        beyond[term] += many
+        largest[term] = most
+    return displacement.max()
 
 
 def influence(fit: CoxFit) -> Influence:
