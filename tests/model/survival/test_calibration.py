@@ -16,6 +16,7 @@ from model.survival.calibration import (
     calibration_in_the_large,
     calibration_slope,
     complementary_log_log,
+    integrated_calibration_index,
 )
 
 HORIZON = 1.0
@@ -67,6 +68,7 @@ def test_the_truth_is_calibrated():
     curve = calibration_curve(durations, events, predicted, HORIZON)
     assert large.ci_lower < 1 < large.ci_upper
     assert slope.ci_lower < 1 < slope.ci_upper and slope.p_value > 0.05
+    assert curve.ici == integrated_calibration_index(durations, events, predicted, HORIZON)
     assert curve.ici < 0.02 and curve.e50 <= curve.e90 <= curve.e_max
     assert (np.diff(curve.predicted) >= 0).all()
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from lifelines import KaplanMeierFitter, datasets
 
-from model.survival.kaplan_meier import kaplan_meier
+from model.errors import NotComputable
+from model.survival.kaplan_meier import kaplan_meier, survival_at
 
 
 @pytest.mark.parametrize("name", ["rossi", "lung", "gbsg2"])
@@ -37,3 +38,19 @@ def test_no_interval_where_everyone_died_and_certainty_before_the_first_death():
     assert curve["survival"].tolist() == [1.0, 1.0, 0.5, 0.5, 0.0]
     assert curve["ci_lower"].iloc[1] == curve["ci_upper"].iloc[1] == 1.0
     assert curve["ci_lower"].isna().tolist() == [False] * 4 + [True]
+
+
+def test_survival_at_a_time_is_that_of_the_curve():
+    frame = datasets.load_lung()
+    years, died = frame["time"].to_numpy(float) / 365.25, frame["status"].to_numpy(bool)
+    curve = kaplan_meier(years, died)
+    for time in (0.001, *curve["time_years"].iloc[1::9]):
+        row = curve[curve["time_years"] <= time].iloc[-1]
+        found = survival_at(years, died, time)
+        told = (found.survival, found.ci_lower, found.ci_upper)
+        assert told == pytest.approx((row["survival"], row["ci_lower"], row["ci_upper"]), rel=1e-12)
+    assert not died[years == years.max()].any()
+    with pytest.raises(NotComputable, match="nobody was followed for 9 years"):
+        survival_at(years, died, 9.0)
+    everybody_died = survival_at(years, np.ones(len(years), dtype=bool), 9.0)
+    assert (everybody_died.survival, everybody_died.ci_lower, everybody_died.ci_upper) == (0.0, None, None)
