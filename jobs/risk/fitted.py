@@ -15,7 +15,7 @@ from jobs.risk.diagnostics import diagnostics
 from jobs.risk.effects import effects, over_time
 from jobs.risk.findings import Contrast, Diagnostic, Effect, OverTime, Subgroup
 from jobs.risk.models import ModelResult, Predicted, fit_models, predict
-from jobs.risk.performance import Measured, performance
+from jobs.risk.performance import Measured, performance_works, together
 from jobs.risk.subgroups import subgroups
 from model.survival.mapping import side_by_side
 from schemas.cohort import Cohort
@@ -62,21 +62,23 @@ def fitted_to(members: pd.DataFrame, cohort: Cohort) -> Fitted:
     models = fit_models(members, cohort)
     predictions = predict(members, cohort, models, compared_models(cohort))
     groups = models.get(declared.subgroups.model) if declared.subgroups else None
+    # The longest first: whoever is done with one takes the next.
     works: list[Callable[[], Any]] = [
-        partial(performance, members, cohort, predictions),
-        partial(adjusted, members, cohort),
-        partial(subgroups, members, cohort, groups),
-        partial(contrasts, members, cohort, models, predictions),
         partial(diagnostics, models),
+        partial(subgroups, members, cohort, groups),
+        partial(adjusted, members, cohort),
+        partial(contrasts, members, cohort, models, predictions),
         partial(concordances, models),
         partial(effects, members, cohort, models),
         partial(over_time, models),
     ]
-    judged, (adjusted_curves, no_curves), of_groups, tests, diagnosed, agreed, shown, changing = side_by_side(works)
+    judging = performance_works(members, cohort, predictions)
+    found = side_by_side([*works, *judging])
+    diagnosed, of_groups, (adjusted_curves, no_curves), tests, agreed, shown, changing = found[: len(works)]
     return Fitted(
         models=models,
         predictions=predictions,
-        judged=judged,
+        judged=together(found[len(works) :]),
         concordances=agreed,
         curves=adjusted_curves,
         no_curves=no_curves,

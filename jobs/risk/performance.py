@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from model.survival.bootstrap import LARGEST_RESAMPLE, Measure, Resampling
 from model.survival.calibration import calibration_groups, calibration_in_the_large, calibration_slope
 from model.survival.decision_curve import decision_curve
 from model.survival.errors import FitRefused
+from model.survival.mapping import side_by_side
 from model.survival.optimism import optimism
 from model.survival.sharing import sharing
 from schemas.cohort import Cohort
@@ -30,39 +32,65 @@ class Measured:
     """Everything found about how well the models predict."""
 
     measured: list[Performance]
-    calibration: list[CalibrationGroup]
-    decisions: list[Decision]
+    calibration: list[CalibrationGroup] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
 
 
-def performance(
-    members: pd.DataFrame,
-    cohort: Cohort,
-    predictions: Mapping[str, Predicted],
-) -> Measured:
+def performance(members: pd.DataFrame, cohort: Cohort, predictions: Mapping[str, Predicted]) -> Measured:
     """Measure every predicted model overall, and the model of the patients' predictions by group as well."""
-    declared = cohort.declared
-    found = Measured([], [], [])
+    return together(side_by_side(performance_works(members, cohort, predictions)))
+
+
+def performance_works(
+    members: pd.DataFrame, cohort: Cohort, predictions: Mapping[str, Predicted]
+) -> list[Callable[[], Measured]]:
+    """The same in parts that need nothing of each other; what they find is to be put `together`."""
+    works: list[Callable[[], Measured]] = []
     for name, predicted in predictions.items():
-        frame = frame_of(members, cohort, declared.models[name])
-        if predicted.table is None:
-            found.measured.append(_refused(name, "harrells_c", OF_ALL_HORIZONS, frame, predicted.reason))
-            continue
-        if not is_plain(cohort):
-            found.measured.extend(measured_at_risk(name, frame, predicted.table, cohort, resampling_of(cohort)))
-            found.calibration.extend(calibration_at_risk(name, frame, predicted.table, cohort))
-            if name == declared.prediction.model and declared.weights is None:
-                found.measured.extend(_optimism(name, frame, cohort))
-            continue
-        judged = Judged.of(frame, predicted.table, cohort)
-        # What is ranked and smoothed of a model's predictions serves no other model.
-        with sharing():
-            found.measured.extend(_measured(name, frame, judged, cohort))
-            found.calibration.extend(_calibration(name, judged))
-            if name == declared.prediction.model:
-                found.measured.extend(_optimism(name, frame, cohort))
-                found.measured.extend(_by_group(name, frame, judged, cohort))
-                found.decisions.extend(_decisions(name, judged))
-    return found
+        asked = (name, predicted, members, cohort)
+        works.append(partial(_of_model, *asked))
+        if name == cohort.declared.prediction.model and predicted.table is not None:
+            works += [partial(_optimism_of, *asked), partial(_groups_of, *asked)]
+    return works
+
+
+def together(parts: Sequence[Measured]) -> Measured:
+    """Everything that the parts found."""
+    return Measured(
+        measured=[one for part in parts for one in part.measured],
+        calibration=[one for part in parts for one in part.calibration],
+        decisions=[one for part in parts for one in part.decisions],
+    )
+
+
+def _of_model(name: str, predicted: Predicted, members: pd.DataFrame, cohort: Cohort) -> Measured:
+    """What is measured on all members."""
+    frame = frame_of(members, cohort, cohort.declared.models[name])
+    if predicted.table is None:
+        return Measured([_refused(name, "harrells_c", OF_ALL_HORIZONS, frame, predicted.reason)])
+    if not is_plain(cohort):
+        return Measured(
+            list(measured_at_risk(name, frame, predicted.table, cohort, resampling_of(cohort))),
+            list(calibration_at_risk(name, frame, predicted.table, cohort)),
+        )
+    judged = Judged.of(frame, predicted.table, cohort)
+    # What is ranked and smoothed of a model's predictions serves no other model.
+    with sharing():
+        decisions = list(_decisions(name, judged)) if name == cohort.declared.prediction.model else []
+        return Measured(list(_measured(name, frame, judged, cohort)), list(_calibration(name, judged)), decisions)
+
+
+def _optimism_of(name: str, predicted: Predicted, members: pd.DataFrame, cohort: Cohort) -> Measured:
+    if not is_plain(cohort) and cohort.declared.weights is not None:
+        return Measured([])
+    return Measured(list(_optimism(name, frame_of(members, cohort, cohort.declared.models[name]), cohort)))
+
+
+def _groups_of(name: str, predicted: Predicted, members: pd.DataFrame, cohort: Cohort) -> Measured:
+    if predicted.table is None or not is_plain(cohort):
+        return Measured([])
+    frame = frame_of(members, cohort, cohort.declared.models[name])
+    return Measured(list(_by_group(name, frame, Judged.of(frame, predicted.table, cohort), cohort)))
 
 
 def _measured(name: str, frame: pd.DataFrame, judged: Judged, cohort: Cohort) -> Iterator[Performance]:
