@@ -101,7 +101,9 @@ class _Rankings:
 
 def is_everybody(rows: Rows, people: int) -> bool:
     """Whether the rows are those of everybody, in their order."""
-    return len(rows) == people and bool(rows[0] == 0) and bool((np.diff(rows) == 1).all())
+    if len(rows) != people or rows[0] != 0 or rows[-1] != people - 1:
+        return False
+    return bool((rows[1:] > rows[:-1]).all())
 
 
 def concordance_of(ranking: Ranking | NotComputable) -> dict[Key, Measure]:
