@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from model.survival.columns import weighted_products
 from model.survival.compiled import compiled
 from model.survival.covariates import Term
 from model.survival.errors import FitRefused
-from model.survival.partial_likelihood import weighted_products
 from model.survival.risk_sets import Floats, Integers
+from model.survival.sharing import remembered
 
 FEWEST_EVENTS_PER_TERM = 2
 """Below this the model is refused (ours)."""
@@ -251,7 +253,7 @@ def _within(centred: Sequence[np.ndarray], terms: tuple[Term, ...], strata: np.n
 
 def _check_collinearity(centred: Sequence[np.ndarray], terms: tuple[Term, ...]) -> None:
     rows = len(centred[0])
-    lengths = np.sqrt([column @ column for column in centred])
+    lengths = np.sqrt([remembered("squared", (column,), partial(np.dot, column, column)) for column in centred])
     some = [column[:: max(1, rows // COLLINEARITY_SAMPLE)] for column in centred]
     # What some rows tell apart, all of them do: further rows add to the eigenvalues, and none exceeds the terms.
     products = weighted_products(some, np.ones(len(some[0]))) / np.outer(lengths, lengths)
