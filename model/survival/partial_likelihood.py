@@ -17,8 +17,9 @@ from functools import cached_property, partial
 import numpy as np
 
 from model.survival.columns import Columns, blocks_of, weighted_products
+from model.survival.compiled import compiled
 from model.survival.moment_sums import sums_of_slots
-from model.survival.risk_sets import Floats, RiskSets
+from model.survival.risk_sets import Floats, Integers, RiskSets
 from model.survival.row_sums import FARTHEST, row_sums
 from model.survival.sharing import remembered
 
@@ -188,17 +189,12 @@ class EfronSums:
         # What a death is not exposed to at its own moment, and its Schoenfeld residual: both are its moment's.
         left = self._minus_excess(self.means * self._left, self._left_twice)
         mean, hazard = self.mean_of_slots, self.hazard
+        moments = np.full(len(hazard), -1)
+        moments[risk_sets.dead] = risk_sets.moment_of_death
         for rows in blocks_of(len(hazard)):
-            columns = self.likelihood.columns.block(rows)
             residuals = risk_sets.while_at_risk(drifting, rows)
-            first, last = np.searchsorted(risk_sets.dead, [rows.start, rows.stop])
-            moments = risk_sets.moment_of_death[first:last]
-            dead = risk_sets.dead[first:last] - rows.start
-            if len(risk_sets.tied_moments):
-                residuals[:, dead] -= left[:, moments]
-            residuals -= columns * hazard[rows]
-            residuals *= self.relative[rows]
-            residuals[:, dead] += columns[:, dead] - mean[:, moments]
+            columns = np.ascontiguousarray(self.likelihood.columns.block(rows))
+            _to_residuals(residuals, columns, hazard[rows], self.relative[rows], moments[rows], left, mean)
             yield rows, residuals
 
     # The mean of the columns over slot l of a moment is mu - (l/d) e / c, with mu = S1/S the mean over its whole risk
@@ -227,3 +223,30 @@ class EfronSums:
 
 def _of_deaths(column: Floats, risk_sets: RiskSets) -> float:
     return float(column @ (risk_sets.weights * risk_sets.dies))
+
+
+@compiled
+def _to_residuals(
+    drifts: Floats,
+    columns: Floats,
+    hazard: Floats,
+    relative: Floats,
+    moments: Integers,
+    left: Floats,
+    mean: Floats,
+) -> None:
+    """Make score residuals of some rows out of what the mean of the columns drifts by while they are at risk.
+
+    Args:
+        drifts: take the residuals, (terms, rows).
+        columns: (terms, rows).
+        hazard, relative: of the rows, (rows,).
+        moments: number of the moment each dies at, -1: it does not, (rows,).
+        left, mean: what a death is not exposed to at its own moment, and the mean of its slots, (terms, moments).
+    """
+    for term in range(len(drifts)):
+        for row in range(len(hazard)):
+            drifts[term, row] = relative[row] * (drifts[term, row] - columns[term, row] * hazard[row])
+            moment = moments[row]
+            if moment >= 0:
+                drifts[term, row] += columns[term, row] - mean[term, moment] - relative[row] * left[term, moment]
