@@ -188,7 +188,7 @@ class People:
     def rows_of(self, chosen: NDArray[np.int64]) -> Rows:
         """All rows of the people of these numbers, in their order; who is named twice has them twice."""
         if self.count == len(self._by_person):
-            return self._by_person[chosen]
+            return np.take(self._by_person, chosen)
         lengths = self._counts[chosen]
         # The rows of the chosen people one after another: each block counts up from its person's first row.
         ends = np.cumsum(lengths)

@@ -117,7 +117,9 @@ def calibration_groups(
     check_follow_up(durations, entry)
     cuts = np.unique(np.quantile(risk, np.linspace(0, 1, groups + 1)[1:-1]))
     # Of so few groups numbers of 16 bits do, which are sorted by counting them.
-    group_of = np.searchsorted(cuts, risk, side="left").astype(np.uint16)
+    group_of = np.zeros(len(risk), dtype=np.uint16)
+    for cut in cuts:
+        group_of += risk > cut
     order = np.argsort(group_of, kind="stable")
     bounds = np.flatnonzero(np.diff(group_of[order])) + 1
     timeline = timeline_of(durations, events)

@@ -135,10 +135,10 @@ class _Everybody:
         rows = self.people.rows_of(chosen)
         # Among few rows, which are near each other in memory, the second drawing is quick.
         own = People(np.repeat(np.arange(size), self.people.rows_each(chosen))).rows_of(rng.integers(size, size=size))
-        originals = {name: values[rows] for name, values in self.values.items()}
+        originals = {name: np.take(values, rows) for name, values in self.values.items()}
         return (
             pd.DataFrame(originals, copy=False),
-            pd.DataFrame({name: values[own] for name, values in originals.items()}, copy=False),
+            pd.DataFrame({name: np.take(values, own) for name, values in originals.items()}, copy=False),
         )
 
 

@@ -55,7 +55,7 @@ class Ranking:
 
     def of_rows(self, rows: Integers) -> Ranking:
         """Of some of the persons, by their row numbers; a resample names some of them again."""
-        return Ranking(self.timeline.of_rows(rows), self.ranks[rows])
+        return Ranking(self.timeline.of_rows(rows), np.take(self.ranks, rows))
 
     @property
     def bits(self) -> int:
@@ -88,8 +88,8 @@ def pair_counts(timeline: Timeline, risk: Floats) -> PairCounts:
 def _compared(in_order: Integers, bits: int, times: int) -> Integers:
     """In how many pairs of the deaths at each time who outlived had a lower risk, and at most the same; (2, times).
 
-    Persons come in by ascending risk, those of equal risk at once; a Fenwick tree (Fenwick 1994) knows how many are in
-    whose follow-up ended up to when. O(persons log times).
+    Persons come in by ascending risk, those of equal risk at once; a Fenwick tree (Fenwick 1994) knows of how many who
+    are in it how many times of death they outlived. O(persons log times).
 
     Args:
         in_order: rank and end of each, ascending, (persons,).
@@ -97,7 +97,7 @@ def _compared(in_order: Integers, bits: int, times: int) -> Integers:
         times: how many there are.
     """
     found = np.zeros((2, times), dtype=np.int64)
-    tree = np.zeros(2 * times + 1, dtype=np.int64)
+    tree = np.zeros(times + 2, dtype=np.int64)
     mask = (1 << bits) - 1
     first, persons = 0, len(in_order)
     while first < persons:
@@ -108,23 +108,23 @@ def _compared(in_order: Integers, bits: int, times: int) -> Integers:
         for row in range(first, last):
             end = in_order[row] & mask
             if end % 2 == 0:
-                longer = first - _ended_by(tree, end)
+                longer = first - _up_to(tree, end >> 1)
                 found[0, end >> 1] += longer
                 found[1, end >> 1] += longer if alone else 0
         for row in range(first, last):
-            _come_in(tree, in_order[row] & mask)
+            _come_in(tree, ((in_order[row] & mask) + 1) >> 1)
         for row in range(first, first if alone else last):
             end = in_order[row] & mask
             if end % 2 == 0:
-                found[1, end >> 1] += last - _ended_by(tree, end)
+                found[1, end >> 1] += last - _up_to(tree, end >> 1)
         first = last
     return found
 
 
 @compiled
-def _ended_by(tree: Integers, end: int) -> int:
-    """How many in the tree have at most this end."""
-    found, place = 0, end + 1
+def _up_to(tree: Integers, outlived: int) -> int:
+    """How many in the tree outlived at most so many times."""
+    found, place = 0, outlived + 1
     while place > 0:
         found += tree[place]
         place &= place - 1
@@ -132,8 +132,8 @@ def _ended_by(tree: Integers, end: int) -> int:
 
 
 @compiled
-def _come_in(tree: Integers, end: int) -> None:
-    place = end + 1
+def _come_in(tree: Integers, outlived: int) -> None:
+    place = outlived + 1
     while place < len(tree):
         tree[place] += 1
         place += place & -place

@@ -67,7 +67,7 @@ class Timeline:
 
     def of_rows(self, rows: Integers) -> Timeline:
         """Of some of the persons, by their row numbers; a resample names some of them again."""
-        ends = self.ends[rows]
+        ends = np.take(self.ends, rows)
         if len(self.times) <= SPARSE * len(rows):
             return self._counted(ends, self.times[: ends.max(initial=-1) // 2 + 1])
         places, place = np.unique(ends // 2, return_inverse=True)
