@@ -37,7 +37,7 @@ def levels_of(members: pd.DataFrame, covariate: Covariate) -> dict[str, Mask]:
 def _places(members: pd.DataFrame, covariate: Covariate) -> Codes:
     """The place of each member's level among the declared ones, -1 where it is none of them or not known."""
     if covariate.kind not in ("quartile", "cut"):
-        return coded(covariate, (), members).codes
+        return coded(covariate, (), source_of(covariate, members)).codes
     values = members[covariate.column].to_numpy(dtype=float)
     known = ~np.isnan(values)
     places = np.full(len(values), -1, dtype=np.int16)

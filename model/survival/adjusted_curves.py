@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from model.errors import NotComputable
 from model.survival.bootstrap import LARGEST_SHARE_WITHOUT_NUMBER, Resampling, resamples
@@ -77,7 +78,8 @@ def adjusted_curves(
     lower = upper = np.full_like(estimate, np.nan)
     if resampling.repeats:
         whose = np.arange(len(frame)) if person is None else np.unique(frame[person], return_inverse=True)[1]
-        pieces = [frame.iloc[rows] for rows in resamples(whose, resampling)]
+        values = {name: frame[name].to_numpy() for name in columns.needed(covariates, person)}
+        pieces = [_rows(values, rows) for rows in resamples(whose, resampling)]
         work = partial(_refitted, covariates, columns, covariate, levels, times, fit.estimates)
         size = REFIT * sum(map(len, pieces))
         drawn = [curves for curves in mapped_in_chunks(work, pieces, size=size) if curves is not None]
@@ -103,6 +105,11 @@ def _levels(fit: CoxFit, covariate: Covariate) -> list[str]:
     return [str(terms[0].reference_level), *(str(term.level) for term in terms)]
 
 
+def _rows(values: Mapping[str, NDArray[Any]], rows: Integers) -> pd.DataFrame:
+    """Some rows of columns, by their numbers."""
+    return pd.DataFrame({name: np.take(column, rows) for name, column in values.items()}, copy=False)
+
+
 def _refitted(
     covariates: tuple[Covariate, ...],
     columns: FitColumns,
@@ -122,7 +129,7 @@ def _refitted(
 def _standardised(fit: CoxFit, frame: pd.DataFrame, covariate: Covariate, levels: list[str], times: Floats) -> Floats:
     """Mean predicted survival of everybody by level and time, (levels, times)."""
     numbers = fit.stratum_numbers(frame)
-    hazard = np.array([[baseline.cumulative_hazard(time) for time in times] for baseline in fit.baselines])
+    hazard = np.array([baseline.cumulative_hazards(times) for baseline in fit.baselines])
     values = _values_of(fit, frame, covariate)
     means = np.zeros((len(levels), len(times)))
     for level in levels:
@@ -164,6 +171,7 @@ def _by_stratum(log_risk: Floats, numbers: Integers) -> dict[int, RelativeRisks]
 def _values_of(fit: CoxFit, frame: pd.DataFrame, covariate: Covariate) -> dict[str, Any]:
     """For each level as the fit has cut it, a value of the covariate's column that somebody of the level has."""
     (learnt,) = (each for each in fit.design.learnt if each.covariate.name == covariate.name)
-    column, found = source_of(covariate, frame), coded(covariate, learnt.cuts, frame)
+    column = source_of(covariate, frame)
+    found = coded(covariate, learnt.cuts, column)
     declared = declared_levels(covariate)
     return {declared[code]: column[int((found.codes == code).argmax())] for code in found.occurring if code >= 0}

@@ -32,9 +32,13 @@ class Baseline:
 
     def cumulative_hazard(self, horizon_years: float, estimator: Estimator = "breslow") -> float:
         """Cumulative hazard from 0 to a horizon."""
-        steps = int(np.searchsorted(self.times, horizon_years, side="right"))
+        return float(self.cumulative_hazards(np.array([horizon_years]), estimator)[0])
+
+    def cumulative_hazards(self, times_years: Floats, estimator: Estimator = "breslow") -> Floats:
+        """Cumulative hazard from 0 to each time, (times,)."""
+        steps = np.searchsorted(self.times, times_years, side="right")
         hazard = self.breslow if estimator == "breslow" else self.efron
-        return float(hazard[steps - 1]) if steps else 0.0
+        return np.append(0.0, hazard)[steps]
 
 
 def baselines(sums: EfronSums, strata: tuple[tuple[str, ...], ...], longest_followup: Floats) -> tuple[Baseline, ...]:

@@ -21,6 +21,7 @@ from model.survival.encoding import (
     encoded,
     learnt_from,
     reference_of,
+    source_of,
 )
 from model.survival.risk_sets import Floats
 
@@ -90,7 +91,7 @@ class Design:
         Raises:
             FitRefused: a person has a level that the design was not learnt with.
         """
-        columns = [column for learnt in self.learnt for column in encoded(learnt, frame)]
+        columns = [column for learnt in self.learnt for column in encoded(learnt, source_of(learnt.covariate, frame))]
         columns += [columns[one] * columns[other] for one, other in self.products]
         return np.array(columns).T if columns else np.empty((len(frame), 0))
 
@@ -108,12 +109,13 @@ class Design:
         """
         total, main, term = np.zeros(len(frame)), [], 0
         for learnt in self.learnt:
+            source = source_of(learnt.covariate, frame)
             if learnt.levels and not self.products:
                 own = slice(term, term + len(learnt.levels))
-                _add_levels(total, codes_of(learnt, frame), _of_levels(learnt, centre[own], beta[own]))
+                _add_levels(total, codes_of(learnt, source), _of_levels(learnt, centre[own], beta[own]))
                 term = own.stop
                 continue
-            for column in encoded(learnt, frame):
+            for column in encoded(learnt, source):
                 _add(total, column, centre[term], beta[term])
                 main += [column] if self.products else []
                 term += 1
@@ -128,7 +130,7 @@ class Design:
             FitRefused: as `matrix`.
         """
         (learnt,) = (each for each in self.learnt if each.covariate.name == name)
-        return np.column_stack(encoded(learnt, pd.DataFrame({learnt.covariate.column: values})))
+        return np.column_stack(encoded(learnt, values))
 
 
 def _terms(learnt: Learnt) -> list[Term]:

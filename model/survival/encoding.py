@@ -71,7 +71,7 @@ def fixed(covariate: Covariate, frame: pd.DataFrame) -> Covariate:
     Raises:
         FitRefused: as `learnt_from`.
     """
-    learnt = _learn(frame, covariate)
+    learnt = _learn(covariate, source_of(covariate, frame))
     points = learnt.cuts if covariate.kind == "quartile" else learnt.knots
     return replace(covariate, scale=learnt.scale if covariate.per is None else None, points=points)
 
@@ -83,12 +83,13 @@ def learnt_from(frame: pd.DataFrame, covariate: Covariate) -> Learnt:
         FitRefused: its column holds missing or infinite values, is the same for everyone, or nobody has the reference
             level; or the declaration does not fit the column.
     """
-    return remembered(("learnt", covariate), (source_of(covariate, frame),), lambda: _learn(frame, covariate))
+    source = source_of(covariate, frame)
+    return remembered(("learnt", covariate), (source,), lambda: _learn(covariate, source))
 
 
-def _learn(frame: pd.DataFrame, covariate: Covariate) -> Learnt:
+def _learn(covariate: Covariate, source: NDArray[Any]) -> Learnt:
     if covariate.kind in ("continuous", "spline"):
-        values = _numbers(frame, covariate)
+        values = _numbers(covariate, source)
         scale = covariate.per
         if scale is None:
             scale = covariate.scale
@@ -99,9 +100,9 @@ def _learn(frame: pd.DataFrame, covariate: Covariate) -> Learnt:
         return Learnt(covariate, scale=scale, knots=_knots(values, covariate))
     if covariate.transform is not None:
         raise FitRefused(f"{covariate.name} is cut into levels, which a transform does not change")
-    cuts = _cuts(frame, covariate)
+    cuts = _cuts(covariate, source)
     declared = declared_levels(covariate)
-    present = {declared[code] for code in coded(covariate, cuts, frame).occurring if code >= 0}
+    present = {declared[code] for code in coded(covariate, cuts, source).occurring if code >= 0}
     reference = reference_of(covariate)
     if reference not in present:
         raise FitRefused(f"nobody has the reference level {covariate.name}={reference}")
@@ -109,8 +110,8 @@ def _learn(frame: pd.DataFrame, covariate: Covariate) -> Learnt:
     return Learnt(covariate, cuts=cuts, levels=levels)
 
 
-def _numbers(frame: pd.DataFrame, covariate: Covariate) -> Floats:
-    values = np.ascontiguousarray(frame[covariate.column].to_numpy(dtype=float))
+def _numbers(covariate: Covariate, source: NDArray[Any]) -> Floats:
+    values = np.ascontiguousarray(source, dtype=np.float64)
     if not np.isfinite(values).all():
         raise FitRefused(f"{covariate.name} has missing or infinite values")
     if covariate.transform is None:
@@ -133,81 +134,85 @@ def _knots(values: Floats, covariate: Covariate) -> tuple[float, ...]:
         raise FitRefused(f"{covariate.name}: {reason}") from None
 
 
-def _cuts(frame: pd.DataFrame, covariate: Covariate) -> tuple[float, ...]:
+def _cuts(covariate: Covariate, source: NDArray[Any]) -> tuple[float, ...]:
     if covariate.kind == "quartile" and covariate.points:
         return covariate.points
     if covariate.kind == "quartile":
-        return quartile_cuts(_numbers(frame, covariate)) if len(frame) else ()
+        return quartile_cuts(_numbers(covariate, source)) if len(source) else ()
     if covariate.kind == "cut" and (not covariate.cuts or list(covariate.cuts) != sorted(set(covariate.cuts))):
         raise FitRefused(f"{covariate.name}: cut-offs must ascend")
     return covariate.cuts
 
 
-def encoded(learnt: Learnt, frame: pd.DataFrame, order: Integers | None = None) -> list[Floats]:
+def encoded(learnt: Learnt, source: NDArray[Any], order: Integers | None = None) -> list[Floats]:
     """The columns of one covariate, (persons,) each, one a term; nobody may change them.
 
     Args:
         learnt: about the covariate.
-        frame: whose persons they are.
-        order: rows of the frame the columns are of, in their order; None: all, as they stand.
+        source: the column it is read from, (persons,).
+        order: numbers of the persons the columns are of, in their order; None: all, as they stand.
 
     Raises:
         FitRefused: values that are no numbers, or a level that the design was not learnt with.
     """
     covariate = learnt.covariate
     if covariate.kind in ("continuous", "spline"):
-        values = _numbers(frame, covariate)
+        values = _numbers(covariate, source)
         values = values if order is None else np.take(values, order)
         columns = [values] if covariate.kind == "continuous" else spline_columns(values, learnt.knots)
         return columns if learnt.scale == 1.0 else [column / learnt.scale for column in columns]
-    codes = codes_of(learnt, frame)
+    codes = codes_of(learnt, source)
     codes = codes if order is None else np.take(codes, order)
     declared = declared_levels(covariate)
     return [(codes == declared.index(level)).astype(float) for level in learnt.levels]
 
 
-def codes_of(learnt: Learnt, frame: pd.DataFrame) -> Codes:
+def codes_of(learnt: Learnt, source: NDArray[Any]) -> Codes:
     """Which of the declared levels each person has, by its place; (persons,).
+
+    Args:
+        learnt: about the covariate.
+        source: the column it is read from, (persons,).
 
     Raises:
         FitRefused: somebody has a level that the design was not learnt with.
     """
     covariate = learnt.covariate
     declared = declared_levels(covariate)
-    found = coded(covariate, learnt.cuts, frame)
+    found = coded(covariate, learnt.cuts, source)
     known = {reference_of(covariate), *learnt.levels}
     unseen = {declared[code] if code >= 0 else None for code in found.occurring} - known
     if unseen:
-        undeclared = frame[covariate.column][found.codes < 0].tolist()
+        undeclared = source[found.codes < 0].tolist()
         told = sorted({str(value) for value in [*(unseen - {None}), *undeclared]})[0]
         raise FitRefused(f"no person of the fit has {covariate.name}={told}")
     return found.codes
 
 
-def coded(covariate: Covariate, cuts: tuple[float, ...], frame: pd.DataFrame) -> Coded:
+def coded(covariate: Covariate, cuts: tuple[float, ...], source: NDArray[Any]) -> Coded:
     """Which declared level each person has.
 
     Args:
         covariate: has levels.
         cuts: of a quartile or cut covariate, ascending.
-        frame: the persons.
+        source: the column it is read from, (persons,).
     """
     levels = declared_levels(covariate)
 
     def told_apart() -> Coded:
-        codes = _codes(covariate, levels, cuts, frame)
+        codes = _codes(covariate, levels, cuts, source)
         occurring = np.flatnonzero(np.bincount(codes + 1, minlength=len(levels) + 1)) - 1
         return Coded(codes, frozenset(occurring.tolist()))
 
-    return remembered(("coded", covariate.kind, levels, cuts), (source_of(covariate, frame),), told_apart)
+    return remembered(("coded", covariate.kind, levels, cuts), (source,), told_apart)
 
 
-def _codes(covariate: Covariate, levels: tuple[str, ...], cuts: tuple[float, ...], frame: pd.DataFrame) -> Codes:
+def _codes(covariate: Covariate, levels: tuple[str, ...], cuts: tuple[float, ...], source: NDArray[Any]) -> Codes:
     if covariate.kind == "categorical":
-        return _places_of(source_of(covariate, frame), levels)
+        return _places_of(source, levels)
     if covariate.kind == "quartile" and not cuts:
         return np.empty(0, dtype=np.int16)
-    between = np.searchsorted(np.asarray(cuts), _numbers(frame, covariate), side="left")
+    between = np.searchsorted(np.asarray(cuts), _numbers(covariate, source), side="left")
     names = QUARTERS if covariate.kind == "quartile" else cut_levels(cuts)
     return np.array([levels.index(name) if name in levels else -1 for name in names], dtype=np.int16)[between]
 
@@ -217,15 +222,15 @@ def _places_of(values: NDArray[Any], levels: tuple[str, ...]) -> Codes:
 
     The texts of a column are few objects that many rows point to: each is looked up once.
     """
-    known = pd.Index(levels)
     if values.dtype == object:
         whose = np.frombuffer(values.tobytes(), dtype=np.intp)
         numbers, first = np.empty(len(values), dtype=np.int16), np.empty(MOST_OBJECTS, dtype=np.int64)
         objects = _objects(whose, numbers, first)
         if objects >= 0:
-            places = known.get_indexer(pd.Index(values[first[:objects]], dtype=object))
-            return np.take(places.astype(np.int16), numbers)
-    return np.asarray(known.get_indexer(pd.Index(values.astype(object)))).astype(np.int16)
+            known = {level: place for place, level in enumerate(levels)}
+            places = [known.get(value, -1) for value in values[first[:objects]].tolist()]
+            return np.take(np.array(places, dtype=np.int16), numbers)
+    return np.asarray(pd.Index(levels).get_indexer(pd.Index(values.astype(object)))).astype(np.int16)
 
 
 @compiled

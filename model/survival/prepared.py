@@ -170,10 +170,11 @@ def sorted_columns(design: Design, frame: pd.DataFrame, follow_up: Followed) -> 
 
 
 def _columns_of(learnt: Learnt, frame: pd.DataFrame, risk_sets: RiskSets) -> list[SortedColumn]:
-    def taken() -> list[SortedColumn]:
-        return [SortedColumn.of(column, risk_sets) for column in encoded(learnt, frame, risk_sets.order)]
-
     source: NDArray[Any] = source_of(learnt.covariate, frame)
+
+    def taken() -> list[SortedColumn]:
+        return [SortedColumn.of(column, risk_sets) for column in encoded(learnt, source, risk_sets.order)]
+
     return remembered(("columns", learnt), (source, risk_sets.order), taken)
 
 
