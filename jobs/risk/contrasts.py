@@ -108,10 +108,10 @@ def gain(
 ) -> tuple[DeltaConcordance | None, str | None]:
     """Gain in C of the cross-fitted predictions, or why there is none."""
     smaller, larger = predictions[comparison.smaller], predictions[comparison.larger]
-    if smaller.table is None or larger.table is None:
+    if smaller.predictions is None or larger.predictions is None:
         return None, f"gain in concordance: {smaller.reason or larger.reason}"
     frame = frame_of(members, cohort, cohort.declared.models[comparison.larger])
-    log_risks = larger.table["ranked_by"].to_numpy(float), smaller.table["ranked_by"].to_numpy(float)
+    log_risks = larger.ranked_by(), smaller.ranked_by()
     try:
         if not is_plain(cohort):
             return gain_at_risk(frame, *log_risks, cohort, resampling_of(cohort)), None

@@ -9,7 +9,9 @@ import gc
 import os
 import pickle
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -87,6 +89,15 @@ class ForkedMapper:
         if (error := next((raised for _, _, raised in ordered if raised is not None), None)) is not None:
             raise error
         return [found for _, found, _ in ordered]
+
+    def in_threads(self, works: Sequence[Work], size: int, /) -> list[Any]:
+        """What each work finds, in their order, in as many threads as there would be processes."""
+        if size < self._worth:
+            return one_after_the_other.side_by_side(works)
+        with ThreadPoolExecutor(self._processes) as threads:
+            # What is remembered, and by whom pieces are done, is known to the context.
+            begun = [threads.submit(copy_context().run, work) for work in works]
+            return [one.result() for one in begun]
 
 
 @contextmanager

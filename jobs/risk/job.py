@@ -144,7 +144,8 @@ def analyse(people: pd.DataFrame, cohort: Cohort, analysis_id: str, data_sha256:
         models[cohort.declared.prediction.model] = behind.with_doubts(f"no predictions: {predicted.reason}")
     counts["models_fitted"] = sum(result.fit is not None for result in models.values())
     counts["models_refused"] = len(models) - counts["models_fitted"]
-    counts["predicted"] = 0 if predicted.table is None else len(predicted.table)
+    table = None if predicted.predictions is None else predicted.table()
+    counts["predicted"] = 0 if table is None else len(table)
     return Analysis(
         analysis_id=analysis_id,
         data_sha256=data_sha256,
@@ -164,5 +165,5 @@ def analyse(people: pd.DataFrame, cohort: Cohort, analysis_id: str, data_sha256:
         performance=fitted.judged.measured,
         decisions=fitted.judged.decisions,
         calibration=fitted.judged.calibration,
-        predicted=predicted,
+        predicted=table,
     )

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from jobs.risk.declared import model_covariates
 from model.survival.cox import CoxFit
-from model.survival.cross_fitting import CrossFitting, PredictedFold
+from model.survival.cross_fitting import CrossFitted, CrossFitting, PredictedFold
 from model.survival.design import Covariate
 from model.survival.errors import FitRefused
 from model.survival.fine_gray import FineGrayFit, fit_fine_gray
 from model.survival.fit_columns import FitColumns
-from model.survival.mapping import side_by_side
+from model.survival.mapping import in_threads, side_by_side
 from model.survival.pooling import PooledFit
 from model.survival.sharing import remembered, sharing
 from schemas.cohort import Cohort
@@ -25,6 +25,12 @@ from schemas.declaration import DeclaredModel
 
 BRIER_TIMES = 20
 """Times the Brier score is integrated over, evenly spaced up to the last horizon (ours)."""
+
+MANY = 100_000
+"""Members whose models are worth threads (ours): of fewer, lifelines may fit them, which is not made for threads."""
+
+GOING_THROUGH = 4
+"""How often a fit goes through the rows, about (ours)."""
 
 CAUSE = "event_kind"
 """Column a Fine-Gray fit reads what ended follow-up from."""
@@ -57,10 +63,25 @@ class ModelResult:
 
 @dataclass(frozen=True)
 class Predicted:
-    """Cross-fitted predictions of a model, one row a member; or none, and why."""
+    """Cross-fitted predictions of a model; or none, and why."""
 
-    table: pd.DataFrame | None
+    predictions: pd.DataFrame | CrossFitted | None
     reason: str | None
+
+    def table(self) -> pd.DataFrame:
+        """One row a member, as `cross_fitted_risk` gives it; there must be predictions.
+
+        It is made when it is asked for: the tables of all models of a million persons are never held together.
+        """
+        if self.predictions is None:
+            raise ValueError(f"there are no predictions: {self.reason}")
+        return self.predictions.table() if isinstance(self.predictions, CrossFitted) else self.predictions
+
+    def ranked_by(self) -> NDArray[np.float64]:
+        """What members are ranked by, as in the table, (members,)."""
+        if isinstance(self.predictions, CrossFitted):
+            return self.predictions.ranked_by()
+        return self.table()["ranked_by"].to_numpy(float)
 
 
 def frame_of(members: pd.DataFrame, cohort: Cohort, model: DeclaredModel) -> pd.DataFrame:
@@ -102,7 +123,10 @@ def columns_of(cohort: Cohort, model: DeclaredModel) -> FitColumns:
 
 def fit_models(members: pd.DataFrame, cohort: Cohort) -> dict[str, ModelResult]:
     """Every declared model on the same members, in the order of the declaration."""
-    return {name: _fitted(members, cohort, model) for name, model in cohort.declared.models.items()}
+    models = cohort.declared.models
+    size = len(members) * GOING_THROUGH * len(models) if len(members) >= MANY else 0
+    fitted = in_threads([partial(_fitted, members, cohort, model) for model in models.values()], size=size)
+    return dict(zip(models, fitted, strict=True))
 
 
 def brier_times(cohort: Cohort) -> tuple[float, ...]:
@@ -165,7 +189,7 @@ def _predicted(crossing: CrossFitting, found: Sequence[PredictedFold | FitRefuse
         if isinstance(fold, FitRefused):
             return Predicted(None, str(fold))
         folds.append(fold)
-    return Predicted(crossing.table(folds), None)
+    return Predicted(crossing.joined(folds), None)
 
 
 def _why_not(result: ModelResult) -> str:

@@ -49,7 +49,7 @@ def performance_works(
     for name, predicted in predictions.items():
         asked = (name, predicted, members, cohort)
         works.append(partial(_of_model, *asked))
-        if name == cohort.declared.prediction.model and predicted.table is not None:
+        if name == cohort.declared.prediction.model and predicted.predictions is not None:
             works += [partial(_optimism_of, *asked), partial(_groups_of, *asked)]
     return works
 
@@ -66,14 +66,15 @@ def together(parts: Sequence[Measured]) -> Measured:
 def _of_model(name: str, predicted: Predicted, members: pd.DataFrame, cohort: Cohort) -> Measured:
     """What is measured on all members."""
     frame = frame_of(members, cohort, cohort.declared.models[name])
-    if predicted.table is None:
+    if predicted.predictions is None:
         return Measured([_refused(name, "harrells_c", OF_ALL_HORIZONS, frame, predicted.reason)])
+    table = predicted.table()
     if not is_plain(cohort):
         return Measured(
-            list(measured_at_risk(name, frame, predicted.table, cohort, resampling_of(cohort))),
-            list(calibration_at_risk(name, frame, predicted.table, cohort)),
+            list(measured_at_risk(name, frame, table, cohort, resampling_of(cohort))),
+            list(calibration_at_risk(name, frame, table, cohort)),
         )
-    judged = Judged.of(frame, predicted.table, cohort)
+    judged = Judged.of(frame, table, cohort)
     # What is ranked and smoothed of a model's predictions serves no other model.
     with sharing():
         decisions = list(_decisions(name, judged)) if name == cohort.declared.prediction.model else []
@@ -87,10 +88,10 @@ def _optimism_of(name: str, predicted: Predicted, members: pd.DataFrame, cohort:
 
 
 def _groups_of(name: str, predicted: Predicted, members: pd.DataFrame, cohort: Cohort) -> Measured:
-    if predicted.table is None or not is_plain(cohort):
+    if predicted.predictions is None or not is_plain(cohort):
         return Measured([])
     frame = frame_of(members, cohort, cohort.declared.models[name])
-    return Measured(list(_by_group(name, frame, Judged.of(frame, predicted.table, cohort), cohort)))
+    return Measured(list(_by_group(name, frame, Judged.of(frame, predicted.table(), cohort), cohort)))
 
 
 def _measured(name: str, frame: pd.DataFrame, judged: Judged, cohort: Cohort) -> Iterator[Performance]:

@@ -27,7 +27,7 @@ from jobs.risk.findings import (
     Performance,
     Subgroup,
 )
-from jobs.risk.models import ModelResult, Predicted
+from jobs.risk.models import ModelResult
 from jobs.runs import code_version
 from jobs.warehouse.connection import copy_rows
 from model.survival.cox import TIES, CoxFit
@@ -54,7 +54,7 @@ class Analysis:
         counts: of the run.
         models: results by model name, in the order of the declaration.
         concordances: apparent, by model name.
-        predicted: cross-fitted, of the model behind `fahr.patient_risk`.
+        predicted: cross-fitted predictions of the model behind `fahr.patient_risk`; None where there are none.
     """
 
     analysis_id: str
@@ -75,7 +75,7 @@ class Analysis:
     performance: list[Performance]
     decisions: list[Decision]
     calibration: list[CalibrationGroup]
-    predicted: Predicted
+    predicted: pd.DataFrame | None
 
 
 def write_analysis(connection: Connection, analysis: Analysis, cohort: Cohort, *, run_id: UUID, night: date) -> None:
@@ -250,9 +250,9 @@ def _curve_rows(analysis: Analysis) -> Iterator[dict[str, Any]]:
 
 
 def _risk_rows(analysis: Analysis, cohort: Cohort) -> Iterator[dict[str, Any]]:
-    if analysis.predicted.table is None:
+    if analysis.predicted is None:
         return
-    table = analysis.predicted.table.assign(episode=analysis.members["episode"].to_numpy())
+    table = analysis.predicted.assign(episode=analysis.members["episode"].to_numpy())
     horizons = cohort.declared.endpoint.horizons_years
     for person in _records(table):
         yield {
@@ -270,9 +270,9 @@ def _risk_rows(analysis: Analysis, cohort: Cohort) -> Iterator[dict[str, Any]]:
 
 
 def _survival_rows(analysis: Analysis, cohort: Cohort) -> Iterator[dict[str, Any]]:
-    if analysis.predicted.table is None:
+    if analysis.predicted is None:
         return
-    table = analysis.predicted.table.assign(episode=analysis.members["episode"].to_numpy())
+    table = analysis.predicted.assign(episode=analysis.members["episode"].to_numpy())
     for horizon in cohort.declared.endpoint.horizons_years:
         name = survival_column(horizon)
         for person, episode, survival, lower, upper in table[

@@ -23,6 +23,7 @@ from model.survival.design import Covariate
 from model.survival.errors import FitRefused
 from model.survival.fit_columns import FitColumns
 from model.survival.leaving_out import learns_of_rows, those_left_out, without
+from model.survival.mapping import mapped
 from model.survival.predicted_survival import SurvivalPredictor, interval_of
 from model.survival.prepared import Prepared
 from model.survival.risk_sets import Floats, Integers
@@ -85,7 +86,7 @@ def cross_fitted_risk(
         others_of=others_of,
         detailed=detailed,
     )
-    return crossing.table([crossing.predict(fold) for fold in crossing.folds])
+    return crossing.joined([crossing.predict(fold) for fold in crossing.folds]).table()
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,14 @@ class PredictedFold:
 
 
 class CrossFitting:
-    """The predictions of `cross_fitted_risk`, which says what the arguments are, one fold at a time."""
+    """The predictions of `cross_fitted_risk`, which says what the arguments are, one fold at a time.
+
+    Attributes:
+        frame, columns, detailed: as given.
+        fold: of each row, (rows,).
+        horizons, times: as given, and all times that survival is predicted for, the horizons first.
+        intervals: the times, the first ones, at which it has an interval.
+    """
 
     def __init__(
         self,
@@ -126,16 +134,16 @@ class CrossFitting:
         detailed: bool = True,
     ) -> None:
         """Tell the folds apart; `columns` says by what the model is fitted besides its covariates."""
-        self._frame, self._detailed, self._horizons, self._columns = frame, detailed, horizons_years, columns
-        self._fold = folds_of(frame["person_id"].to_numpy(), folds)
-        self._refits = _Refits(frame, covariates, columns, self._fold, others_of)
-        between = tuple(time for time in times_years if time not in horizons_years)
-        self._intervals, self._points = (horizons_years, between) if detailed else ((), (*horizons_years, *between))
+        self.frame, self.columns, self.detailed, self.horizons = frame, columns, detailed, horizons_years
+        self.fold = folds_of(frame["person_id"].to_numpy(), folds)
+        self.times = (*horizons_years, *(time for time in times_years if time not in horizons_years))
+        self.intervals = horizons_years if detailed else ()
+        self._refits = _Refits(frame, covariates, columns, self.fold, others_of)
 
     @property
     def folds(self) -> list[int]:
         """Numbers of the folds that have people."""
-        return [int(fold) for fold in np.unique(self._fold)]
+        return [int(fold) for fold in np.unique(self.fold)]
 
     def predict(self, fold: int) -> PredictedFold:
         """The people of a fold.
@@ -146,36 +154,75 @@ class CrossFitting:
         try:
             people = self._refits.without(fold)
             occurring = np.unique(people.strata)
-            times = (*self._intervals, *self._points)
-            hazards = [people.fit.cumulative_hazards(occurring, time) for time in times]
+            hazards = [people.fit.cumulative_hazards(occurring, time) for time in self.times]
             errors: tuple[Floats, ...] = ()
-            if self._detailed:
-                errors = tuple(SurvivalPredictor(people.fit).errors(people.described(), self._intervals))
+            if self.detailed:
+                errors = tuple(SurvivalPredictor(people.fit).errors(people.described(), self.intervals))
         except FitRefused as refusal:
             raise FitRefused(f"without fold {fold}: {refusal}") from None
         of_times = np.array(hazards).reshape(len(hazards), -1).T
         return PredictedFold(people.rows, people.log_risk, people.strata, of_times, errors)
 
-    def table(self, found: Sequence[PredictedFold]) -> pd.DataFrame:
-        """The people of all folds, as `cross_fitted_risk` returns them."""
-        of_each = _in_rows(found, len(self._frame))
-        columns = _survival_of(of_each, self._intervals, self._points)
+    def joined(self, found: Sequence[PredictedFold]) -> CrossFitted:
+        """The people of all folds."""
+        return CrossFitted(self, _in_rows(found, len(self.frame)))
+
+
+@dataclass(frozen=True)
+class CrossFitted:
+    """Everybody's predictions, in as few numbers as they follow from.
+
+    Attributes:
+        crossing: whose predictions they are.
+        people: everybody as one fold, in the order of the frame.
+    """
+
+    crossing: CrossFitting
+    people: PredictedFold
+
+    def ranked_by(self) -> Floats:
+        """What people are ranked by, as in the table, (rows,)."""
         # Log-risks of different strata leave out how different their baselines are.
-        last = survival_column(self._horizons[-1])
-        ranked_by = complementary_log_log(columns[last]) if self._columns.strata else columns["log_risk"]
-        columns["ranked_by"] = ranked_by
-        if self._detailed:
-            columns |= ranks_of(ranked_by)
-        predicted = {"person_id": self._frame["person_id"].to_numpy(), "fold": self._fold, **columns}
-        return pd.DataFrame(predicted, index=self._frame.index, copy=False)
+        if not self.crossing.columns.strata:
+            return self.people.log_risk
+        last = self.crossing.times.index(self.crossing.horizons[-1])
+        return complementary_log_log(_survival_at(self.people, last))
+
+    def table(self) -> pd.DataFrame:
+        """As `cross_fitted_risk` returns it."""
+        crossing, people, ranked_by = self.crossing, self.people, self.ranked_by()
+        found = {"log_risk": people.log_risk}
+        if crossing.detailed:
+            found["log_risk_standard_error"] = people.errors[0]
+        for number, time in enumerate(crossing.times):
+            name = survival_column(time)
+            if number < len(crossing.intervals):
+                interval = interval_of(_exposed(people, number), people.errors[number + 1])
+                found |= {name: interval.survival, f"{name}_lower": interval.lower, f"{name}_upper": interval.upper}
+            else:
+                found[name] = _survival_at(people, number)
+        found["ranked_by"] = ranked_by
+        if crossing.detailed:
+            found |= ranks_of(ranked_by)
+        of_people = {"person_id": crossing.frame["person_id"].to_numpy(), "fold": crossing.fold, **found}
+        return pd.DataFrame(of_people, index=crossing.frame.index, copy=False)
+
+
+HASHED_TOGETHER = 100_000
+"""Ids that are hashed in one piece, a fifth of a second (ours)."""
+
+
+def _hashed(folds: int, person_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    digests = b"".join([hashlib.sha256(b"%d" % person).digest() for person in person_ids.tolist()])
+    return (np.frombuffer(digests, dtype=">u8")[::4] % folds).astype(np.int64)
 
 
 def folds_of(person_ids: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
     """`fold_of` each person, (persons,)."""
 
     def hashed() -> NDArray[np.int64]:
-        digests = b"".join([hashlib.sha256(b"%d" % person).digest() for person in person_ids.tolist()])
-        return (np.frombuffer(digests, dtype=">u8")[::4] % folds).astype(np.int64)
+        parts = np.array_split(person_ids, max(1, len(person_ids) // HASHED_TOGETHER))
+        return np.concatenate(mapped(partial(_hashed, folds), parts, size=len(person_ids)))
 
     return remembered(("folds", folds), (person_ids,), hashed)
 
@@ -213,33 +260,25 @@ def _in_rows(found: Sequence[PredictedFold], rows: int) -> PredictedFold:
     return PredictedFold(np.arange(rows), log_risk, strata, hazards, errors)
 
 
-def _survival_of(people: PredictedFold, intervals: Sequence[float], points: Sequence[float]) -> dict[str, Floats]:
-    """Columns of `cross_fitted_risk`, (rows,) each; the errors of horizons become intervals."""
-    relative = np.exp(people.log_risk)
+def _exposed(people: PredictedFold, time: int) -> Floats:
+    """Cumulative hazard of each person at the time of this number, (rows,)."""
+    exposed = np.exp(people.log_risk)
+    _expose(np.ascontiguousarray(people.hazards[:, time]), people.strata, exposed)
+    return exposed
 
-    def exposed(number: int) -> Floats:
-        of_all = np.empty_like(relative)
-        _expose(np.ascontiguousarray(people.hazards[:, number]), people.strata, relative, of_all)
-        return of_all
 
-    found = {"log_risk": people.log_risk}
-    if people.errors:
-        found["log_risk_standard_error"] = people.errors[0]
-    for number, horizon in enumerate(intervals):
-        interval, name = interval_of(exposed(number), people.errors[number + 1]), survival_column(horizon)
-        found |= {name: interval.survival, f"{name}_lower": interval.lower, f"{name}_upper": interval.upper}
-    for number, time in enumerate(points, start=len(intervals)):
-        survival = exposed(number)
-        np.negative(survival, out=survival)
-        found[survival_column(time)] = np.exp(survival, out=survival)
-    return found
+def _survival_at(people: PredictedFold, time: int) -> Floats:
+    """Survival of each person at the time of this number, (rows,)."""
+    survival = _exposed(people, time)
+    np.negative(survival, out=survival)
+    return np.exp(survival, out=survival)
 
 
 @compiled
-def _expose(hazards: Floats, whose: Integers, relative: Floats, exposed: Floats) -> None:
-    """Write each person's cumulative hazard, the one of their number times their relative risk, (persons,)."""
+def _expose(hazards: Floats, whose: Integers, exposed: Floats) -> None:
+    """Turn each person's relative risk into their cumulative hazard: times the one of their number, (persons,)."""
     for person in range(len(exposed)):
-        exposed[person] = hazards[whose[person]] * relative[person]
+        exposed[person] *= hazards[whose[person]]
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,10 @@ class Mapper(Protocol):
         """What each of several larger works finds, in their order; they read what this process holds."""
         ...
 
+    def in_threads(self, works: Sequence[Callable[[], Any]], size: int, /) -> list[Any]:
+        """The same of works that find too much to be sent; `size` as above."""
+        ...
+
 
 class OneAfterTheOther:
     """Does everything here, in one thread."""
@@ -40,6 +44,10 @@ class OneAfterTheOther:
     def side_by_side(self, works: Sequence[Callable[[], Any]], /) -> list[Any]:
         """What each work finds, in their order."""
         return [work() for work in works]
+
+    def in_threads(self, works: Sequence[Callable[[], Any]], size: int, /) -> list[Any]:
+        """What each work finds, in their order."""
+        return self.side_by_side(works)
 
 
 one_after_the_other = OneAfterTheOther()
@@ -77,6 +85,16 @@ def side_by_side(works: Sequence[Callable[[], Found]]) -> list[Found]:
             done here, or in copies of this process. What they find must be small beside it.
     """
     return _MAPPER.get().side_by_side(works)
+
+
+def in_threads(works: Sequence[Callable[[], Found]], *, size: int) -> list[Found]:
+    """What each of several works finds, in their order, where it is too large to be sent: they stay in this process.
+
+    Args:
+        works: most of their time is spent in compiled code. They may share what they remember, and nothing else.
+        size: how much work all of them are, in rows that are gone through.
+    """
+    return _MAPPER.get().in_threads(works, size)
 
 
 def mapped_in_chunks(work: Callable[[Piece], Found], pieces: Sequence[Piece], *, size: int) -> list[Found]:

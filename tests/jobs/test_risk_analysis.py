@@ -101,7 +101,7 @@ def test_a_calibration_slope_of_alike_rows_is_no_surer_than_that_of_one(tmp_path
 def test_a_stratified_model_ranks_people_by_the_survival_it_predicts(tmp_path: Path) -> None:
     frame = people()
     found = analysed(tmp_path, frame, prediction={"model": "within_sites", "folds": 3})
-    table = found.predicted.table
+    table = found.predicted
     assert table is not None
     (measured,) = (row for row in found.performance if row.metric == "harrells_c" and row.model_name == "within_sites")
     durations, events = frame["followup_years"].to_numpy(), frame["event"].to_numpy()

@@ -147,7 +147,7 @@ def test_no_survival_of_a_persons_own_helps_to_predict_it(analysed, cohort):
     members = told.assign(**{name: published[name] for name in ("person_id", "followup_years", "event")})
     declaration = load_cohort(cohort)
     models = {"both_adjusted": declaration.declared.models["both_adjusted"]}
-    before = predict_imputed(members, declaration, models)["both_adjusted"].table
+    before = predict_imputed(members, declaration, models)["both_adjusted"].table()
     in_warehouse = rows(analysed, "SELECT * FROM fahr.patient_risk ORDER BY person_id")
     assert before["log_risk"].tolist() == pytest.approx(in_warehouse["log_risk"].tolist(), rel=1e-9)
 
@@ -156,7 +156,7 @@ def test_no_survival_of_a_persons_own_helps_to_predict_it(analysed, cohort):
     assert pd.isna(members.loc[place, "stage"]), "of whom something is imputed"
     members.loc[place, "followup_years"] *= 0.3
     members.loc[place, "event"] = not members.loc[place, "event"]
-    after = predict_imputed(members, declaration, models)["both_adjusted"].table
+    after = predict_imputed(members, declaration, models)["both_adjusted"].table()
     same_fold = before["fold"] == before.loc[place, "fold"]
     pd.testing.assert_frame_equal(
         after.loc[same_fold].drop(columns=["percentile", "quartile"]),

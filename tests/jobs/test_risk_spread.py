@@ -54,7 +54,7 @@ def told(analysis: Analysis) -> str:
     fitted = {name: (result.reason, result.concordance, result.fit and result.fit.coefficients)
               for name, result in parts.pop("models").items()}  # fmt: skip
     curves = [(curve.stratifier, curve.stratum, curve.points.to_csv()) for curve in parts.pop("curves")]
-    predicted = parts.pop("predicted").table.to_csv()
+    predicted = parts.pop("predicted").to_csv()
     parts.pop("members")
     return "\n".join([repr(parts), repr(fitted), repr(curves), predicted])
 
