@@ -19,7 +19,10 @@ from bench.memory import peak_memory_of
 from bench.risk_people import FULL, bench_cohort, bench_people
 from bench.scoring import RESULTS, machine
 
-PLACES = ("here", "spark")
+PLACES = ("here", "processes", "spark")
+
+AS_A_USER = "processes"
+"""How `fahr risk` works on one machine: the place that is judged by the limits."""
 
 LIMIT_OF_R, LIMIT_MIB = 3.0, 8 * 1024
 """What the tables of a million persons may take: so many times R's one fit, and so much memory."""
@@ -35,7 +38,8 @@ class RiskResult:
     terms: int
     models: int
     where: str
-    """`here`, in one process with one thread; or `spark`, resamples and subgroups on as many workers as cores."""
+    """`here`, in one process with one thread; `processes`, as many as cores; or `spark`, resamples and subgroups on as
+    many workers as cores."""
     seconds: float
     processor_seconds: float
     peak_memory_mib: int
@@ -101,10 +105,10 @@ def _of_size(folder: Path, persons: int, places: tuple[str, ...]) -> list[RiskRe
 def _tables(folder: Path, place: str) -> tuple[dict[str, Any], int]:
     """What the process that makes the tables says, and its peak memory with all it starts, bytes."""
     arguments = [str(folder / "people.parquet"), str(folder / "result.json"), place]
-    # One thread: what a second would do is for Spark, or for others.
+    # One thread a process: what a second would do is for another process, or for others.
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen([sys.executable, "-m", "bench.risk_tables", *arguments], env=environment)
-    with peak_memory_of(process.pid) as peak:
+    with peak_memory_of(process.pid, every_s=1.0) as peak:
         if process.wait() != 0:
             raise RuntimeError(f"the tables ended with {process.returncode}")
     return json.loads((folder / "result.json").read_text()), peak.total
@@ -144,10 +148,8 @@ def as_markdown(results: list[RiskResult], told: dict[str, Any]) -> str:
         for one in results
     )
     first, largest = results[0], max(results, key=lambda one: one.persons)
-    of_largest = [one for one in results if one.persons == largest.persons]
-    quickest = min(one.seconds_of_r for one in of_largest)
-    least = min(one.processor_seconds_of_r for one in of_largest)
-    fits = max(one.peak_memory_mib for one in of_largest) <= LIMIT_MIB
+    judged = next((one for one in results if one.persons == largest.persons and one.where == AS_A_USER), largest)
+    in_time, fits = judged.seconds_of_r <= LIMIT_OF_R, judged.peak_memory_mib <= LIMIT_MIB
     versions = ", ".join(f"{name} {number}" for name, number in told["versions"].items())
     met = {True: "met", False: "not met"}
     return f"""# Risk tables against R's coxph, {told["measured_at"]}
@@ -162,12 +164,13 @@ fingerprint of the data; without reading and writing SQL. Against it: one fit of
 |---|---|---|---|---|---|---|---|---|---|---|
 {rows}
 
-`here`: one process, one thread. `spark`: resamples, refits and subgroups on as many workers as cores, Spark's own start
-and JVM counted. `from R`: largest difference of a coefficient of the full model, in the largest of R's. `load`: of the
-machine over the minute before; other work stretches seconds, and processor seconds less.
+`here`: one process, one thread. `processes`: as many as cores, which is how `fahr risk` works on one machine.
+`spark`: as on a cluster, resamples and subgroups on as many workers as cores, Spark's own start and JVM counted. Compiled
+loops come from their cache. `from R`: largest difference of a coefficient of the full model, in the largest of R's.
+`load`: of the machine over the minute before; other work stretches seconds, and processor seconds less.
 
-Asked of {largest.persons:,} persons: at most {LIMIT_OF_R:g} times R's fit, {met[quickest <= LIMIT_OF_R]}
-({quickest:.1f} by the clock, {least:.1f} of the processor); at most {LIMIT_MIB:,} MiB, {met[fits]}.
+Asked of {largest.persons:,} persons, in `{judged.where}`: at most {LIMIT_OF_R:g} times R's fit by the clock, {met[in_time]}
+({judged.seconds_of_r:.1f}); at most {LIMIT_MIB:,} MiB, {met[fits]} ({judged.peak_memory_mib:,}).
 
 {versions}
 """
