@@ -1,6 +1,7 @@
 """One run of everything the risk tables hold, in a process of its own, so that its time and memory are nobody else's.
 
-`python -m bench.risk_tables people.parquet result.json here|processes|spark`: what `fahr risk` does but reading and writing SQL.
+`python -m bench.risk_tables people.parquet result.json here|processes|spark`: what `fahr risk` does but reading and
+writing SQL.
 """
 
 from __future__ import annotations
