@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from model.errors import NotComputable
 from model.survival.censoring import Floats
-from model.survival.follow_up import at_risk_at, check_follow_up, reporting_times, step_value, total_at
+from model.survival.follow_up import at_risk_at, check_follow_up, reporting_times, step_value
 from model.survival.intervals import NORMAL_97_5
 from model.survival.timeline import Timeline, timeline_of
 
@@ -46,9 +46,13 @@ def kaplan_meier(
     """
     check_follow_up(durations, entry, weights)
     events = events.astype(bool)
-    times = reporting_times(durations[events], float(durations.max()))
+    event_times, of_time = np.unique(durations[events], return_inverse=True)
+    times = reporting_times(event_times, float(durations.max()))
     at_risk = at_risk_at(times, durations, entry, weights)
-    deaths = total_at(times, durations[events], None if weights is None else weights[events])
+    deaths = np.zeros(len(times))
+    deaths[np.searchsorted(times, event_times)] = np.bincount(
+        of_time, weights=None if weights is None else weights[events], minlength=len(event_times)
+    )
 
     # With delayed entry nobody may be at risk between two times; nobody dies then.
     hazard = np.divide(deaths, at_risk, out=np.zeros_like(deaths), where=deaths > 0)
