@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from model.survival.columns import weighted_products
+from model.survival.columns import stacked, weighted_products
 from model.survival.compiled import compiled
 from model.survival.covariates import Term
 from model.survival.errors import FitRefused
@@ -242,21 +242,37 @@ def check_outcome(
 
 def _within(centred: Sequence[np.ndarray], terms: tuple[Term, ...], strata: np.ndarray) -> list[np.ndarray]:
     """The columns less their means in each stratum, which is all that a stratified likelihood sees of them."""
-    persons = np.bincount(strata)
+    persons = np.bincount(strata).astype(np.float64)
     within = []
     for column, term in zip(centred, terms, strict=True):
-        within.append(column - (np.bincount(strata, weights=column) / persons)[strata])
-        if np.abs(within[-1]).max() <= SMALLEST_SINGULAR_SHARE * column.std():
+        of_column = np.empty_like(column)
+        farthest = _subtract_means(np.ascontiguousarray(column), strata, persons, of_column)
+        if farthest <= SMALLEST_SINGULAR_SHARE * column.std():
             raise FitRefused(f"{term.name} is the same for everyone within each stratum")
+        within.append(of_column)
     return within
+
+
+@compiled
+def _subtract_means(column: Floats, strata: Integers, persons: Floats, within: Floats) -> float:
+    """Write a column less its mean in each stratum into `within`, (rows,); the farthest from 0 is returned."""
+    means = np.zeros(len(persons))
+    for row in range(len(column)):
+        means[strata[row]] += column[row]
+    means /= persons
+    farthest = 0.0
+    for row in range(len(column)):
+        within[row] = column[row] - means[strata[row]]
+        farthest = max(farthest, abs(within[row]))
+    return farthest
 
 
 def _check_collinearity(centred: Sequence[np.ndarray], terms: tuple[Term, ...]) -> None:
     rows = len(centred[0])
     lengths = np.sqrt([remembered("squared", (column,), partial(np.dot, column, column)) for column in centred])
-    some = [column[:: max(1, rows // COLLINEARITY_SAMPLE)] for column in centred]
+    some = stacked([column[:: max(1, rows // COLLINEARITY_SAMPLE)] for column in centred])
     # What some rows tell apart, all of them do: further rows add to the eigenvalues, and none exceeds the terms.
-    products = weighted_products(some, np.ones(len(some[0]))) / np.outer(lengths, lengths)
+    products = some @ some.T / np.outer(lengths, lengths)
     if np.linalg.eigvalsh(products)[0] >= SMALLEST_SINGULAR_SHARE * len(terms):
         return
     # The eigenvalues of the correlations are the squared singular values of the standardised columns.
