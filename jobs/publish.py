@@ -70,7 +70,7 @@ def publish(*, settings: Settings, engine: Engine, night: date) -> dict[str, int
                 gate = Gate(settings, run.run_id)
                 require(gate.judge_query(STAGED, engine, STAGED_QUERY, counted), settings, next_step=_NEXT_STEP)
             if news or _anything_loose(engine):
-                _merge(run, staged)
+                _merge(run, staged, settings)
             else:
                 run.nothing_to_do()
     for one in staged:
@@ -84,8 +84,7 @@ def _staged_runs(engine: Engine, settings: Settings) -> list[StagedRun]:
     We hold the night's lock: a night's run that is not recorded as succeeded is dead, and its photos are scored again.
     A run over the archive may be at work beside us: its folder is its own until it has succeeded.
     """
-    staged = [folder for folder in (settings.staged, settings.staged_archive) if folder.is_dir()]
-    folders = [run_folder for folder in staged for run_folder in folder.iterdir()]
+    folders = _folders(settings)
     by_name = {folder.name: folder for folder in folders}
     with engine.connect() as connection:
         succeeded = [
@@ -96,6 +95,11 @@ def _staged_runs(engine: Engine, settings: Settings) -> list[StagedRun]:
         if folder.parent == settings.staged:
             shutil.rmtree(folder)
     return succeeded
+
+
+def _folders(settings: Settings) -> list[Path]:
+    staged = [folder for folder in (settings.staged, settings.staged_archive) if folder.is_dir()]
+    return [run_folder for folder in staged for run_folder in folder.iterdir()]
 
 
 def _remove(folder: Path) -> None:
@@ -188,7 +192,7 @@ _NEWS = text(
 )
 
 
-def _merge(run: Run, staged: Sequence[StagedRun]) -> None:
+def _merge(run: Run, staged: Sequence[StagedRun], settings: Settings) -> None:
     """One transaction: the staged rows become scores and failures; a score ends the failure of the same content.
 
     Raises:
@@ -206,7 +210,8 @@ def _merge(run: Run, staged: Sequence[StagedRun]) -> None:
         for one in staged:
             _verify(connection, one)
         connection.execute(_JUDGED)
-        if forgotten := forget_loose_scores(connection):
+        waiting = {folder.name for folder in _folders(settings)} - {one.folder.name for one in staged}
+        if forgotten := forget_loose_scores(connection, sorted(waiting)):
             run.counts["forgotten"] = forgotten
         audit.record(connection, action="publish", run_id=run.run_id, counts=run.counts)
 

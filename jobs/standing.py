@@ -7,6 +7,7 @@ has rewritten their partition, the contents in `fahr.loose_content_v1` until pub
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from sqlalchemy import Connection, text
@@ -78,16 +79,21 @@ _JUDGE_AGAIN = """
 """
 
 
-def forget_loose_scores(connection: Connection) -> int:
+def forget_loose_scores(connection: Connection, waiting: Sequence[str]) -> int:
     """Remove the scores and failures of loose bytes that no accepted photo has; returns how many scores.
 
-    Bytes of a photo that waits for its decision are left for a later publish. While another run scores the archive,
-    the names of loose bytes are kept, so that what it brings of them is known to be of yesterday.
+    Bytes of a photo that waits for its decision are left for a later publish. While another run scores the archive, or
+    what one brought waits for the next publish, the names of loose bytes are kept, so that what it brings of them is
+    known to be of yesterday.
+
+    Args:
+        connection: the transaction that publishes.
+        waiting: names of staged folders that this publish does not publish.
     """
     removed = connection.execute(_FORGET_SCORES).rowcount
     connection.execute(_FORGET_FAILURES)
     connection.execute(_FORGET_OUT_OF_FOLD)
-    connection.execute(_SETTLED)
+    connection.execute(_SETTLED, {"waiting": list(waiting)})
     return removed
 
 
@@ -117,7 +123,8 @@ _FORGET_FAILURES = text(f"DELETE FROM fahr.score_failure_v1 WHERE content_sha256
 _FORGET_OUT_OF_FOLD = text(f"DELETE FROM fahr.out_of_fold_score_v1 WHERE content_sha256 {_NOBODYS}")
 _SETTLED = text(
     f"DELETE FROM fahr.loose_content_v1 WHERE content_sha256 IN ({_SETTLED_CONTENT})"
-    " AND NOT EXISTS (SELECT FROM fahr.run_v1 WHERE stage = 'archive' AND status = 'running')"
+    " AND NOT EXISTS (SELECT FROM fahr.run_v1 WHERE stage = 'archive' AND (status = 'running'"
+    " OR (status = 'succeeded' AND 'run=' || run_id = ANY(:waiting))))"
 )
 
 

@@ -16,7 +16,8 @@ from jobs.follow import follow
 from jobs.landing import landing_partition
 from jobs.landing_removal import READERS_LOCK, remove_landed_bytes, rewrite_partition
 from jobs.publish import publish
-from jobs.runs import advisory_lock
+from jobs.runs import advisory_lock, recorded_run
+from jobs.standing import any_loose, forget_loose_scores
 from tests.jobs.landed import NIGHT, land, photo, rows
 
 NEXT = NIGHT + timedelta(days=1)
@@ -126,6 +127,18 @@ def test_of_a_person_who_refuses_nothing_stays_but_a_reason_and_a_tombstone(sett
     assert follow(settings=settings, engine=engine, night=NEXT) == {}
     publish(settings=settings, engine=engine, night=NEXT)
     assert rows(engine, "SELECT * FROM fahr.loose_content_v1") == []
+
+
+def test_names_of_loose_bytes_stay_while_a_share_of_the_archive_waits(settings, engine, owner_engine, hospital):
+    """A share that was ready after publish looked is of photos of before: what it brings of them must be removed."""
+    says(owner_engine, "INSERT INTO hospital.opt_out VALUES (1, :night)", night=NEXT)
+    follow(settings=settings, engine=engine, night=NEXT)
+    with recorded_run(engine, stage="archive", logical_date=NIGHT, lock="archive") as run, run.publish():
+        pass
+    for waiting, stays in (([f"run={run.run_id}"], True), ([], False)):
+        with engine.begin() as connection:
+            forget_loose_scores(connection, waiting)
+            assert any_loose(connection) is stays
 
 
 def test_a_refusal_holds_for_the_person_it_was_merged_into_and_for_late_nights(
