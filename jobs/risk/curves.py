@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from jobs.risk.declared import model_covariates
-from jobs.risk.levels import levels_of
+from jobs.risk.levels import Mask, levels_of
 from jobs.risk.models import columns_of, covariates_of, frame_of
 from jobs.risk.performance import resampling_of
 from model.errors import NotComputable
@@ -66,12 +66,11 @@ def adjusted(members: pd.DataFrame, cohort: Cohort) -> tuple[list[Curve], dict[s
 
 def _kaplan_meier(members: pd.DataFrame, cohort: Cohort, covariate: Covariate) -> Iterator[Curve]:
     for level, within in levels_of(members, covariate).items():
-        of_level = members[within]
-        durations, events, entry = _followed(of_level, cohort)
+        durations, events, entry = _followed(members, cohort, within)
         points = kaplan_meier(durations, events, entry=entry)
         if (weights := cohort.declared.weights) is not None:
             # Weighted probabilities, and how many persons they are of.
-            weighted = kaplan_meier(durations, events, entry=entry, weights=of_level[weights].to_numpy(float))
+            weighted = kaplan_meier(durations, events, entry=entry, weights=members[weights].to_numpy(float)[within])
             points = weighted.assign(at_risk=points["at_risk"], events=points["events"])
         yield Curve("kaplan_meier", covariate.name, level, points)
 
@@ -82,9 +81,9 @@ def _incidence(members: pd.DataFrame, cohort: Cohort, covariate: Covariate) -> I
     if competing is None:
         return
     for level, within in levels_of(members, covariate).items():
-        of_level = members[within]
-        durations, _, entry = _followed(of_level, cohort)
-        found = cumulative_incidence(durations, of_level[competing.column], competing.of_interest, entry=entry)
+        durations, _, entry = _followed(members, cohort, within)
+        kinds = members[competing.column].to_numpy()[within]
+        found = cumulative_incidence(durations, kinds, competing.of_interest, entry=entry)
         points = found.assign(
             survival=1 - found["incidence"], ci_lower=1 - found["ci_upper"], ci_upper=1 - found["ci_lower"]
         )
@@ -108,7 +107,7 @@ def _adjusted(members: pd.DataFrame, cohort: Cohort, covariate: Covariate, model
     )
     for level, within in levels_of(members, covariate).items():
         points = found[found["level"] == level].reset_index(drop=True)
-        points = points.assign(**_counts(times, *_followed(frame[within], cohort)))
+        points = points.assign(**_counts(times, *_followed(frame, cohort, within)))
         yield Curve("adjusted", covariate.name, level, points, model_name)
 
 
@@ -123,15 +122,16 @@ def _counts(
 
 def _grid(members: pd.DataFrame, covariate: Covariate) -> np.ndarray:
     """Times up to the one to which somebody of every level was followed."""
-    last = min(float(members["followup_years"][within].max()) for within in levels_of(members, covariate).values())
+    followup = members["followup_years"].to_numpy(float)
+    last = min(float(followup[within].max()) for within in levels_of(members, covariate).values())
     return np.arange(0, np.floor(last * GRID_STEPS_A_YEAR) + 1) / GRID_STEPS_A_YEAR
 
 
-def _followed(members: pd.DataFrame, cohort: Cohort) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Follow-up, events, and entry where observation begins late."""
+def _followed(members: pd.DataFrame, cohort: Cohort, within: Mask) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Follow-up, events, and entry where observation begins late, of some members."""
     entry = cohort.declared.entry
     return (
-        members["followup_years"].to_numpy(float),
-        members["event"].to_numpy(bool),
-        None if entry is None else members[entry].to_numpy(float),
+        members["followup_years"].to_numpy(float)[within],
+        members["event"].to_numpy(bool)[within],
+        None if entry is None else members[entry].to_numpy(float)[within],
     )

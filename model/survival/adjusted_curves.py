@@ -69,7 +69,8 @@ def adjusted_curves(
         raise NotComputable(f"{by} is no covariate of the model with levels")
     columns = replace(columns, quick=True)
     fit = columns.fit_once(frame, covariates)
-    frame = frame[columns.needed(covariates, person)]
+    read = {name: frame[name].to_numpy() for name in columns.needed(covariates, person)}
+    frame = pd.DataFrame(read, copy=False)
     levels = _levels(fit, covariate)
     times = np.asarray(times_years, dtype=float)
     if times.max() > min(baseline.longest_followup for baseline in fit.baselines):
@@ -78,14 +79,13 @@ def adjusted_curves(
     lower = upper = np.full_like(estimate, np.nan)
     if resampling.repeats:
         whose = np.arange(len(frame)) if person is None else np.unique(frame[person], return_inverse=True)[1]
-        values = {name: frame[name].to_numpy() for name in columns.needed(covariates, person)}
-        pieces = [_rows(values, rows) for rows in resamples(whose, resampling)]
+        pieces = [_rows(read, rows) for rows in resamples(whose, resampling)]
         work = partial(_refitted, covariates, columns, covariate, levels, times, fit.estimates)
         size = REFIT * sum(map(len, pieces))
         drawn = [curves for curves in mapped_in_chunks(work, pieces, size=size) if curves is not None]
         if len(drawn) < max(1.0, (1 - LARGEST_SHARE_WITHOUT_NUMBER) * resampling.repeats):
             raise NotComputable(f"{resampling.repeats - len(drawn)} of {resampling.repeats} refits were refused")
-        shrunk = resampling.shrinkage(len(np.unique(whose)))
+        shrunk = resampling.shrinkage(int(whose.max()) + 1)
         spread = estimate + shrunk * (np.array(drawn) - estimate)
         lower, upper = np.clip(np.quantile(spread, (0.025, 0.975), axis=0), 0.0, 1.0)
     return pd.DataFrame(
