@@ -15,10 +15,15 @@ Mask = NDArray[np.bool_]
 
 def level_of(members: pd.DataFrame, covariate: Covariate) -> NDArray[np.object_]:
     """The level of each member, (members,), None where it is not known; quarters are those of all who are known."""
+    source = source_of(covariate, members)
     if covariate.kind not in ("quartile", "cut"):
-        return source_of(covariate, members).astype(object)
-    names = np.array([*declared_levels(covariate), None], dtype=object)
-    return names[_places(members, covariate)]
+        return np.asarray(source, dtype=object)
+
+    def named() -> NDArray[np.object_]:
+        names = np.array([*declared_levels(covariate), None], dtype=object)
+        return names[_places(members, covariate)]
+
+    return remembered(("level", covariate), (source,), named)
 
 
 def levels_of(members: pd.DataFrame, covariate: Covariate) -> dict[str, Mask]:

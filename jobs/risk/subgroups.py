@@ -22,6 +22,7 @@ from model.survival.interactions import interaction
 from model.survival.mapping import mapped
 from model.survival.multiplicity import holm
 from model.survival.pooled_tests import Estimate, estimate_of
+from model.survival.sharing import sharing
 from schemas.cohort import Cohort
 from schemas.declaration import Subgroups
 
@@ -118,6 +119,7 @@ def _of_everybody(members: pd.DataFrame, declared: Subgroups, result: ModelResul
     return _with_ratio(everybody, coefficient) if coefficient else everybody
 
 
+@sharing()
 def _of_group(
     members: pd.DataFrame,
     cohort: Cohort,
@@ -187,8 +189,9 @@ def _interaction(
     """
     first = next(iter(rows.values()))
     own: NDArray[np.object_] = level_of(members, group)
-    frame = members.copy(deep=False)
-    frame[LEVEL] = own
+    # Not assigned, which would copy it: the levels are then told apart once for all exposures.
+    columns_read = {str(name): members[name].to_numpy() for name in members}
+    frame = pd.DataFrame({**columns_read, LEVEL: own}, index=members.index, copy=False)
     tested = pd.Series(own).isin(list(rows)).to_numpy()
     if not tested.all():
         frame = frame[tested].reset_index(drop=True)

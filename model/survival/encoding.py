@@ -24,6 +24,9 @@ Codes = NDArray[np.int16]
 MOST_OBJECTS = 64
 """So many different objects of a column are told apart by where they lie; a column of more is looked up row by row."""
 
+SLOTS = 1024
+"""Among which they are looked for first."""
+
 
 @dataclass(frozen=True)
 class Learnt:
@@ -242,16 +245,20 @@ def _objects(whose: Integers, numbers: Codes, first: Integers) -> int:
         numbers: takes the number of each row's, (rows,).
         first: takes the first row of each.
     """
-    known, last = 0, -1
+    known = 0
+    # By some bits of their address most are found at once, whatever comes after what.
+    kept, number_of = np.zeros(SLOTS, dtype=np.int64), np.zeros(SLOTS, dtype=np.int16)
     for row in range(len(whose)):
-        if last < 0 or whose[first[last]] != whose[row]:
-            last = 0
-            while last < known and whose[first[last]] != whose[row]:
-                last += 1
-            if last == len(first):
+        slot = (whose[row] >> 4) % SLOTS
+        if kept[slot] != whose[row]:
+            number = 0
+            while number < known and whose[first[number]] != whose[row]:
+                number += 1
+            if number == len(first):
                 return -1
-            if last == known:
-                first[last] = row
+            if number == known:
+                first[known] = row
                 known += 1
-        numbers[row] = last
+            kept[slot], number_of[slot] = whose[row], number
+        numbers[row] = number_of[slot]
     return known
