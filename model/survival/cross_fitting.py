@@ -154,14 +154,15 @@ class CrossFitting:
         try:
             people = self._refits.without(fold)
             occurring = np.unique(people.strata)
-            hazards = [people.fit.cumulative_hazards(occurring, time) for time in self.times]
+            hazards = np.zeros((len(people.fit.baselines), len(self.times)))
+            for number, time in enumerate(self.times):
+                hazards[:, number] = people.fit.cumulative_hazards(occurring, time)
             errors: tuple[Floats, ...] = ()
             if self.detailed:
                 errors = tuple(SurvivalPredictor(people.fit).errors(people.described(), self.intervals))
         except FitRefused as refusal:
             raise FitRefused(f"without fold {fold}: {refusal}") from None
-        of_times = np.array(hazards).reshape(len(hazards), -1).T
-        return PredictedFold(people.rows, people.log_risk, people.strata, of_times, errors)
+        return PredictedFold(people.rows, people.log_risk, people.strata, hazards, errors)
 
     def joined(self, found: Sequence[PredictedFold]) -> CrossFitted:
         """The people of all folds."""
