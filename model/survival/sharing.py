@@ -3,16 +3,20 @@
     with sharing():
         ...  # fits, however deep inside, to the same frame
 
+Threads of the block share too: what one of them computes, the others wait for, and then have the same of.
+
 A column is the same where it is the same piece of memory, so frames must be extended without copying them. Inside the
 block nothing may change a column in place. What is shared is let go of with the block.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import ChainMap
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from numpy.typing import NDArray
@@ -21,7 +25,21 @@ FEWEST_ROWS = 20_000
 """Less is quicker computed again; and refits to resamples, which nobody shares, must not pile up (ours)."""
 
 Found = TypeVar("Found")
-Memory = ChainMap[Hashable, tuple[tuple[NDArray[Any], ...], Any]]
+
+
+@dataclass
+class _Kept:
+    """What is remembered, once it is known; the arrays are kept too: no other may come to lie in their place."""
+
+    arrays: tuple[NDArray[Any], ...]
+    computing: threading.RLock = field(default_factory=threading.RLock)
+    is_known: bool = False
+    value: Any = None
+
+
+Memory = ChainMap[Hashable, _Kept]
+
+_ADDING = threading.Lock()
 
 _MEMORY: ContextVar[Memory | None] = ContextVar("shared between fits", default=None)
 
@@ -50,10 +68,15 @@ def remembered(what: Hashable, arrays: tuple[NDArray[Any] | None, ...], compute:
     if memory is None or not present or len(present[0]) < FEWEST_ROWS:
         return compute()
     key = (what, tuple(None if array is None else _place(array) for array in arrays))
-    if key not in memory:
-        # The arrays are kept too: no other may come to lie in their place.
-        memory[key] = (present, compute())
-    return cast(Found, memory[key][1])
+    with _ADDING:
+        kept = memory.get(key)
+        if kept is None:
+            kept = memory[key] = _Kept(present)
+    with kept.computing:
+        if not kept.is_known:
+            kept.value = compute()
+            kept.is_known = True
+    return cast(Found, kept.value)
 
 
 def _place(array: NDArray[Any]) -> Hashable:
