@@ -24,6 +24,7 @@ RUN .venv/bin/uv pip install --no-cache --python .venv/bin/python --no-deps --no
 ENV PATH=/opt/fahr/.venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     FAHR_HOME=/var/lib/fahr \
+    NUMBA_CACHE_DIR=/var/lib/fahr/numba \
     FAHR_PHOTO_ROOT=/photos \
     AIRFLOW__CORE__DAGS_FOLDER=/opt/fahr/dags \
     AIRFLOW__CORE__LOAD_EXAMPLES=False \

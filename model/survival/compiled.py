@@ -4,8 +4,9 @@
     def total(values: Floats) -> float:
         ...  # plain loops over arrays
 
-A function is compiled when it is first called with arrays of a kind, and kept in the cache beside its file (or in the
-user's, where that is read-only). It runs in one thread, and gives the same bits every time.
+A function is compiled when it is first called with arrays of a kind, which takes a second or so, and kept in the cache:
+NUMBA_CACHE_DIR, or beside its file, or the user's, whichever can be written to. It runs in one thread, and gives the
+same bits every time.
 """
 
 from __future__ import annotations
@@ -26,4 +27,12 @@ def compiled(function: Function) -> Function:
 
     Sums may be added up in another order than the loop's, always the same one. Division by 0 gives what numpy's gives.
     """
-    return cast(Function, njit(cache=True, nogil=True, fastmath=FREE_ORDER, error_model="numpy")(function))
+    try:
+        return _compiled(function, cache=True)
+    except RuntimeError:
+        # There is nowhere to keep it: each process compiles it anew.
+        return _compiled(function, cache=False)
+
+
+def _compiled(function: Function, *, cache: bool) -> Function:
+    return cast(Function, njit(cache=cache, nogil=True, fastmath=FREE_ORDER, error_model="numpy")(function))
