@@ -17,7 +17,7 @@ from model.survival.compiled import compiled
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-PIECE = 256
+PIECE = 128
 """Rows of a moment that are worked on at a time: with twenty terms the processor's nearest cache holds them."""
 
 
