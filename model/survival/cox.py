@@ -288,7 +288,7 @@ def fit_prepared(prepared: Prepared, *, near: Mapping[str, float] | None = None,
     start = None if near is None else spread * [near.get(term.name, 0.0) for term in design.terms]
     sums = estimate(likelihood, follow_up, near=start, quick=quick)
     naive = _inverse(sums.information)
-    robust = clusters is not None or bool((outcome.weights % 1 != 0).any())
+    robust = clusters is not None or not follow_up.has_whole_weights
     covariance = robust_covariance(dfbeta(sums, naive), clusters) if robust else naive
     beta = sums.beta / spread
     with np.errstate(invalid="ignore"):

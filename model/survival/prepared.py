@@ -53,6 +53,11 @@ class Followed:
         return PartialLikelihood.of_sorted((), self.risk_sets).at(np.zeros(0)).log_likelihood
 
     @cached_property
+    def has_whole_weights(self) -> bool:
+        """Whether every row counts as so many persons."""
+        return bool((np.floor(self.outcome.weights) == self.outcome.weights).all())
+
+    @cached_property
     def longest(self) -> Floats:
         """Longest follow-up of each stratum, years, (strata,)."""
         longest = np.zeros(len(self.strata.values))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from model.survival.compiled import compiled
 from model.survival.errors import FitRefused
 from model.survival.risk_sets import Floats
 
@@ -42,24 +43,23 @@ def spline_columns(values: Floats, knots: tuple[float, ...]) -> list[Floats]:
     which has the unit of x, as in Harrell's `rcspline.eval`. Without the terms after the first the effect is linear, so
     their joint test is that of non-linearity.
     """
-    *first, before_last, last = knots
+    values = np.ascontiguousarray(values, dtype=np.float64)
+    columns = [values]
+    for knot in knots[:-2]:
+        columns.append(np.empty_like(values))
+        _bend(values, knot, np.array(knots), columns[-1])
+    return columns
+
+
+@compiled
+def _bend(values: Floats, knot: float, knots: Floats, column: Floats) -> None:
+    """Write the term of one knot into `column`, (persons,)."""
+    before_last, last = knots[-2], knots[-1]
     spread, last_step = (last - knots[0]) ** 2, last - before_last
-
-    def above(knot: float) -> Floats:
-        part = np.maximum(values - knot, 0.0)
-        cubed: Floats = part * part * part
-        return cubed
-
-    above_before_last, above_last = above(before_last), above(last)
-    return [
-        values,
-        *(
-            (
-                above(knot)
-                - above_before_last * ((last - knot) / last_step)
-                + above_last * ((before_last - knot) / last_step)
-            )
-            / spread
-            for knot in first
-        ),
-    ]
+    of_before_last, of_last = (last - knot) / last_step, (before_last - knot) / last_step
+    for person in range(len(values)):
+        above = max(values[person] - knot, 0.0)
+        above_before_last = max(values[person] - before_last, 0.0)
+        above_last = max(values[person] - last, 0.0)
+        cubes = above**3 - above_before_last**3 * of_before_last + above_last**3 * of_last
+        column[person] = cubes / spread
