@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from model.survival.calibration import complementary_log_log
 from model.survival.compiled import compiled
@@ -322,7 +321,18 @@ class _Refits:
 
 def ranks_of(risk: Floats) -> dict[str, NDArray[Any]]:
     """Percentile (0 to 100) and quartile (1 to 4) of each risk, (persons,) each."""
-    ranks = stats.rankdata(risk, method="max")
+    ranks = np.empty(len(risk), dtype=np.int64)
+    _rank(risk, np.argsort(risk), ranks)
     persons = max(len(ranks), 1)
     quartile = np.clip(np.ceil(4 * ranks / persons), 1, 4).astype(int)
     return {"percentile": 100.0 * ranks / persons, "quartile": quartile}
+
+
+@compiled
+def _rank(risk: Floats, order: Integers, ranks: Integers) -> None:
+    """Write how many risks each is no smaller than into `ranks`, (persons,); `order` is ascending."""
+    rank = len(order)
+    for place in range(len(order) - 1, -1, -1):
+        if place < len(order) - 1 and risk[order[place]] != risk[order[place + 1]]:
+            rank = place + 1
+        ranks[order[place]] = rank
