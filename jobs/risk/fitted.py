@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -62,32 +62,37 @@ def fitted_to(members: pd.DataFrame, cohort: Cohort) -> Fitted:
     models = fit_models(members, cohort)
     predictions = predict(members, cohort, models, compared_models(cohort))
     groups = models.get(declared.subgroups.model) if declared.subgroups else None
-    # The longest first: whoever is done with one takes the next.
-    works: list[Callable[[], Any]] = [
-        partial(diagnostics, models),
-        partial(subgroups, members, cohort, groups),
-        partial(adjusted, members, cohort),
-        partial(contrasts, members, cohort, models, predictions),
-        partial(concordances, models),
-        partial(effects, members, cohort, models),
-        partial(over_time, models),
-    ]
-    judging = performance_works(members, cohort, predictions)
-    found = side_by_side([*works, *judging])
-    diagnosed, of_groups, (adjusted_curves, no_curves), tests, agreed, shown, changing = found[: len(works)]
-    return Fitted(
-        models=models,
-        predictions=predictions,
-        judged=together(found[len(works) :]),
-        concordances=agreed,
-        curves=adjusted_curves,
-        no_curves=no_curves,
-        contrasts=tests,
-        diagnostics=diagnosed,
-        subgroups=of_groups,
-        effects=shown,
-        over_time=changing,
-    )
+    works: dict[str, Callable[[], Any]] = {
+        "subgroups": partial(subgroups, members, cohort, groups),
+        "curves": partial(adjusted, members, cohort),
+        "diagnostics": partial(diagnostics, models),
+        "contrasts": partial(contrasts, members, cohort, models, predictions),
+        "concordances": partial(concordances, models),
+        "over_time": partial(over_time, models),
+        "effects": partial(effects, members, cohort, models),
+    }
+    return found_by(works, performance_works(members, cohort, predictions), models, predictions)
+
+
+def found_by(
+    works: Mapping[str, Callable[[], Any]],
+    judging: Sequence[Callable[[], Measured]],
+    models: dict[str, ModelResult],
+    predictions: dict[str, Predicted],
+) -> Fitted:
+    """What works find that need nothing of each other, done side by side.
+
+    Args:
+        works: by the attribute of `Fitted` they find, `curves` with why there are none; the longest first, so that
+            whoever is done with one takes the next.
+        judging: `performance_works`.
+        models, predictions: as in `Fitted`.
+    """
+    found = side_by_side([*works.values(), *judging])
+    by_name = dict(zip(works, found, strict=False))
+    curves, no_curves = by_name.pop("curves")
+    judged = together(found[len(works) :])
+    return Fitted(models=models, predictions=predictions, judged=judged, curves=curves, no_curves=no_curves, **by_name)
 
 
 def concordances(models: Mapping[str, ModelResult]) -> dict[str, float | None]:

@@ -5,9 +5,11 @@ Coefficients by Rubin's rules, tests by D1, curves by their mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,10 +18,11 @@ from jobs.risk import pooled_rows
 from jobs.risk.curves import Curve, adjusted
 from jobs.risk.declared import model_covariates
 from jobs.risk.effects import effects, over_time
-from jobs.risk.fitted import Fitted, compared_models, concordances
+from jobs.risk.findings import Effect, OverTime
+from jobs.risk.fitted import Fitted, compared_models, concordances, found_by
 from jobs.risk.imputed_predictions import predict_imputed
 from jobs.risk.models import ModelResult, Predicted, fit_models
-from jobs.risk.performance import performance
+from jobs.risk.performance import performance_works
 from jobs.risk.pooled_contrasts import pooled_contrasts
 from jobs.risk.pooled_diagnostics import pooled_diagnostics
 from jobs.risk.pooled_rows import pooled_by
@@ -46,29 +49,28 @@ def fitted_to_imputed(frames: Sequence[pd.DataFrame], members: pd.DataFrame, coh
     models = {name: _pooled([each[name] for each in of_each]) for name in cohort.declared.models}
     of_each = [_without_refused(each, models) for each in of_each]
     predictions = _predictions(members, as_declared, models)
-    curves, no_curves = _adjusted(frames, cohort)
     groups = cohort.declared.subgroups
-    return Fitted(
-        models=models,
-        predictions=predictions,
-        judged=performance(members, as_declared, predictions),
-        concordances=concordances(models),
-        curves=curves,
-        no_curves=no_curves,
-        contrasts=pooled_contrasts(frames, members, cohort, of_each, predictions),
-        diagnostics=pooled_diagnostics(of_each),
-        subgroups=pooled_subgroups(frames, members, cohort, [each[groups.model] for each in of_each] if groups else []),
-        effects=pooled_by(
-            lambda row: (row.model_name, row.covariate, row.value),
-            [effects(members, cohort, each) for each in of_each],
-            pooled_rows.effect,
-        ),
-        over_time=pooled_by(
-            lambda row: (row.model_name, row.term, row.period),
-            [over_time(each) for each in of_each],
-            pooled_rows.period,
-        ),
-    )
+    of_groups = [each[groups.model] for each in of_each] if groups else []
+    works: dict[str, Callable[[], Any]] = {
+        "subgroups": partial(pooled_subgroups, frames, members, cohort, of_groups),
+        "contrasts": partial(pooled_contrasts, frames, members, cohort, of_each, predictions),
+        "curves": partial(_adjusted, frames, cohort),
+        "diagnostics": partial(pooled_diagnostics, of_each),
+        "concordances": partial(concordances, models),
+        "over_time": partial(_over_time, of_each),
+        "effects": partial(_effects, members, cohort, of_each),
+    }
+    return found_by(works, performance_works(members, as_declared, predictions), models, predictions)
+
+
+def _effects(members: pd.DataFrame, cohort: Cohort, of_each: Sequence[Mapping[str, ModelResult]]) -> list[Effect]:
+    found = [effects(members, cohort, each) for each in of_each]
+    return pooled_by(lambda row: (row.model_name, row.covariate, row.value), found, pooled_rows.effect)
+
+
+def _over_time(of_each: Sequence[Mapping[str, ModelResult]]) -> list[OverTime]:
+    found = [over_time(each) for each in of_each]
+    return pooled_by(lambda row: (row.model_name, row.term, row.period), found, pooled_rows.period)
 
 
 def _fixed(members: pd.DataFrame, cohort: Cohort) -> Cohort:

@@ -7,6 +7,7 @@ small; those predicted are of another fold, and their gaps are filled without. W
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from jobs.risk.models import Predicted, brier_times, columns_of, covariates_of, 
 from model.errors import NotComputable
 from model.survival.cross_fitting import cross_fitted_risk, fold_of
 from model.survival.errors import FitRefused
+from model.survival.mapping import side_by_side
 from model.survival.pooled_predictions import pooled_predictions
 from schemas.cohort import Cohort
 from schemas.declaration import DeclaredModel
@@ -35,7 +37,8 @@ def predict_imputed(members: pd.DataFrame, cohort: Cohort, models: Mapping[str, 
         others, people = _filled_by_fold(members, cohort), filled(members, cohort, knows_outcome=False)
     except NotComputable as reason:
         return dict.fromkeys(models, Predicted(None, str(reason)))
-    return {name: _predicted(model, cohort, others, people) for name, model in models.items()}
+    found = side_by_side([partial(_predicted, model, cohort, others, people) for model in models.values()])
+    return dict(zip(models, found, strict=True))
 
 
 def _filled_by_fold(members: pd.DataFrame, cohort: Cohort) -> dict[int, Frames]:

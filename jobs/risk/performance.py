@@ -21,7 +21,6 @@ from model.survival.bootstrap import LARGEST_RESAMPLE, Measure, Resampling
 from model.survival.calibration import calibration_groups, calibration_in_the_large, calibration_slope
 from model.survival.decision_curve import decision_curve
 from model.survival.errors import FitRefused
-from model.survival.mapping import side_by_side
 from model.survival.optimism import optimism
 from model.survival.sharing import sharing
 from schemas.cohort import Cohort
@@ -36,15 +35,13 @@ class Measured:
     decisions: list[Decision] = field(default_factory=list)
 
 
-def performance(members: pd.DataFrame, cohort: Cohort, predictions: Mapping[str, Predicted]) -> Measured:
-    """Measure every predicted model overall, and the model of the patients' predictions by group as well."""
-    return together(side_by_side(performance_works(members, cohort, predictions)))
-
-
 def performance_works(
     members: pd.DataFrame, cohort: Cohort, predictions: Mapping[str, Predicted]
 ) -> list[Callable[[], Measured]]:
-    """The same in parts that need nothing of each other; what they find is to be put `together`."""
+    """Works that measure every predicted model overall, and the model of the patients' predictions by group as well.
+
+    They need nothing of each other; what they find is to be put `together`.
+    """
     works: list[Callable[[], Measured]] = []
     for name, predicted in predictions.items():
         asked = (name, predicted, members, cohort)
