@@ -7,8 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 
+import numpy as np
+import pandas as pd
 import psutil
 import pytest
 
@@ -19,14 +22,28 @@ from jobs.settings import Settings
 from jobs.spark import LazySpark
 from model.survival.errors import FitRefused
 from model.survival.mapping import mapped, mapped_in_chunks, mapping_by, one_after_the_other, side_by_side
+from schemas.cohort import Cohort
+from schemas.declaration import CohortFile
 from tests.jobs.test_risk_spread import few_resamples, people, told
 
 
-def test_two_processes_find_the_same_to_the_bit() -> None:
-    here = told(analyse(people(), few_resamples(), "analysis", "data", "model"))
+def with_gaps() -> tuple[pd.DataFrame, Cohort]:
+    """What is not known of some is imputed twice, with two folds."""
+    frame, cohort = people(), few_resamples()
+    frame.loc[frame["person_id"] % 5 == 0, "ecog"] = np.nan
+    changed = {"missing": {"impute": 2, "seed": 3}, "prediction": {"model": "both_adjusted", "folds": 2}}
+    declared = CohortFile.model_validate(cohort.declared.model_dump(exclude_defaults=True) | changed)
+    return frame, replace(cohort, declared=declared)
+
+
+@pytest.mark.parametrize("imputing", [False, True])
+def test_two_processes_find_the_same_to_the_bit(imputing: bool) -> None:
+    frame, cohort = with_gaps() if imputing else (people(), few_resamples())
+    here = told(analyse(frame, cohort, "analysis", "data", "model"))
+    assert ("imputed_ecog" in here) is imputing
     mapper = ForkedMapper(2, worth=1)
     with mapping_by(mapper):
-        assert told(analyse(people(), few_resamples(), "analysis", "data", "model")) == here
+        assert told(analyse(frame, cohort, "analysis", "data", "model")) == here
     assert mapper.forked > 0
 
 
