@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -41,15 +42,16 @@ def mapper_of(settings: Settings, spark: LazySpark | None) -> Mapper:
     """
     if spark is None:
         return one_after_the_other
-    if settings.spark_master.startswith("local"):
-        return ForkedMapper(min(_threads(settings.spark_master), MOST_PROCESSES))
-    return SparkMapper(spark)
+    local = LOCAL.fullmatch(settings.spark_master)
+    if local is None:
+        return SparkMapper(spark)
+    threads = local["threads"] or "1"
+    processes = len(os.sched_getaffinity(0)) if threads == "*" else int(threads)
+    return ForkedMapper(min(processes, MOST_PROCESSES))
 
 
-def _threads(master: str) -> int:
-    """Threads of a local master: `local` has one, `local[N]` N, `local[*]` one a core."""
-    inside = master.removeprefix("local").strip("[]").split(",")[0]
-    return len(os.sched_getaffinity(0)) if inside == "*" else int(inside or 1)
+LOCAL = re.compile(r"local(\[(?P<threads>\d+|\*)(,\d+)?\])?")
+"""Masters that are this machine: `local` has one thread, `local[N]` N, `local[*]` one a core; then failures allowed."""
 
 
 class SparkMapper(OneAfterTheOther):

@@ -128,7 +128,9 @@ def test_a_local_spark_stands_for_processes_and_a_cluster_for_spark() -> None:
         return mapper_of(settings, LazySpark(settings, "test"))
 
     assert isinstance(of("spark://cluster:7077"), SparkMapper)
-    one, many = of("local[1]"), of("local[64]")
+    assert isinstance(of("local-cluster[2,1,1024]"), SparkMapper)
+    assert isinstance(of("local[*,4]"), ForkedMapper)
+    one, many = of("local"), of("local[64]")
     assert isinstance(one, ForkedMapper) and isinstance(many, ForkedMapper)
     assert one.side_by_side([os.getpid, os.getpid]) == [os.getpid()] * 2
     works = [partial(time.sleep, 0.05) for _ in range(40)]
