@@ -2,9 +2,9 @@
 ### risk_tables: Cox-adjusted risk tables and the report, after new scores
 
 Runs whenever `nightly_scoring` has published to the asset `fahr.face_score`: `risk` builds the cohorts and fits the
-models, `report` writes the page of the night. `risk` starts a Spark of its own where a cohort is large enough for its
-resamples to be worth it; `report` needs none. A run triggered by the asset has no logical date of its own: its night is
-the latest that its asset events tell of.
+models, `report` writes the page of the night. `risk` works in as many processes as a local Spark would have threads; on
+a cluster it starts a Spark of its own for a cohort that is large enough; `report` needs none. A run triggered by the
+asset has no logical date of its own: its night is the latest that its asset events tell of.
 
 The tables are those of a whole analysis: a run that fails leaves the previous analysis in place.
 """

@@ -17,7 +17,7 @@ import typer
 from jobs import train_cli, weights_cli
 from jobs.access import cli as access_cli
 from jobs.command_options import NightOption, say
-from jobs.errors import FahrError
+from jobs.errors import FahrError, place_of
 from jobs.evaluation import cli as evaluate_cli
 from jobs.export import cli as export_cli
 from jobs.log import configure_logging
@@ -258,8 +258,7 @@ def main() -> None:
         log.error("What to do: %s", error.next_step)
         sys.exit(error.exit_code)
     except Exception as error:  # the last resort: messages of libraries may quote data, so only their type is told
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        log.error("%s at %s:%s (%s)", type(error).__name__, Path(where.filename).name, where.lineno, where.name)
+        log.error("%s at %s", type(error).__name__, place_of(error))
         log.error("What to do: this is a defect. Report it with type and place (FAHR_SHOW_TRACEBACK=1 shows all).")
         if load_settings().show_traceback:
             traceback.print_exception(error)

@@ -8,7 +8,10 @@ Messages never hold a name, a medical record number, a date of birth, or the pat
 
 from __future__ import annotations
 
-from typing import ClassVar
+import traceback
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
 
 
 class FahrError(Exception):
@@ -19,6 +22,10 @@ class FahrError(Exception):
     def __init__(self, what_happened: str, *, next_step: str) -> None:
         super().__init__(what_happened)
         self.next_step = next_step
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As pickle takes it, which a process sends to another."""
+        return partial(type(self), next_step=self.next_step), self.args, self.__dict__
 
 
 class UsageError(FahrError):
@@ -61,3 +68,20 @@ class PartialNight(FahrError):
     """Some sources could not be reached; what came from the others is published."""
 
     exit_code = 14
+
+
+def place_of(error: BaseException) -> str:
+    """Where an error was raised, `file:line (function)`: in the process it came from."""
+    if (told := getattr(error, PLACE, None)) is not None:
+        return str(told)
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(where.filename).name}:{where.lineno} ({where.name})"
+
+
+def keep_place(error: BaseException) -> None:
+    """Let an error that is sent to another process tell there where it was raised here."""
+    setattr(error, PLACE, place_of(error))
+
+
+PLACE = "raised_at"
+"""Attribute that `keep_place` gives an error."""

@@ -89,7 +89,7 @@ def found_by(
         models, predictions: as in `Fitted`.
     """
     found = side_by_side([*works.values(), *judging])
-    by_name = dict(zip(works, found, strict=False))
+    by_name = dict(zip(works, found[: len(works)], strict=True))
     curves, no_curves = by_name.pop("curves")
     judged = together(found[len(works) :])
     return Fitted(models=models, predictions=predictions, judged=judged, curves=curves, no_curves=no_curves, **by_name)

@@ -8,19 +8,20 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from functools import partial
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
 from multiprocessing.sharedctypes import Synchronized
 from typing import Any, TypeAlias
 
 from threadpoolctl import threadpool_limits
 
-from jobs.errors import FahrError
+from jobs.errors import PLACE, FahrError, keep_place, place_of
 from model.survival.mapping import mapping_by, one_after_the_other
 from model.survival.sharing import sharing
 
@@ -69,14 +70,14 @@ class ForkedMapper:
             workers = []
             for _ in range(copies):
                 receiver, sender = context.Pipe(duplex=False)
-                worker = context.Process(target=_work_and_tell, args=(works, begun, sender, os.getpid()))
+                worker = context.Process(target=_work_and_tell, args=(works, begun, sender))
                 worker.start()
                 # The next copy must not hold this end too: it closes when its process ends, however that ends.
                 sender.close()
                 workers.append((worker, receiver))
         self.forked += copies
         try:
-            outcomes += _done(works, begun, lambda: True)
+            outcomes += _done(works, begun)
             for worker, receiver in workers:
                 outcomes += _told(receiver, worker)
         finally:
@@ -110,20 +111,24 @@ def _only_collected_once() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _work_and_tell(works: Sequence[Work], begun: Synchronized[int], sender: Connection, parent: int) -> None:
-    outcomes = [_that_can_be_sent(outcome) for outcome in _done(works, begun, lambda: os.getppid() == parent)]
-    try:
-        sender.send(outcomes)
-    except BrokenPipeError:
-        # Whoever asked is gone.
-        return
+def _work_and_tell(works: Sequence[Work], begun: Synchronized[int], sender: Connection) -> None:
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    sender.send_bytes(_packed(_done(works, begun)))
 
 
-def _done(works: Sequence[Work], begun: Synchronized[int], wanted: Callable[[], bool]) -> list[Outcome]:
-    """Do works that nobody has begun, until there are none, or nobody wants them any more."""
+def _end_with_the_parent() -> None:
+    """A copy holds the connections of its parent, and with them its locks: it must not outlive it."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _done(works: Sequence[Work], begun: Synchronized[int]) -> list[Outcome]:
+    """Do works that nobody has begun, until there are none."""
     outcomes: list[Outcome] = []
     with mapping_by(one_after_the_other), threadpool_limits(1):
-        while wanted():
+        while True:
             with begun.get_lock():
                 number = begun.value
                 begun.value += 1
@@ -133,29 +138,32 @@ def _done(works: Sequence[Work], begun: Synchronized[int], wanted: Callable[[], 
                 with sharing():
                     outcomes.append((number, works[number](), None))
             except Exception as error:
+                keep_place(error)
                 outcomes.append((number, None, error))
     return outcomes
 
 
-def _that_can_be_sent(outcome: Outcome) -> Outcome:
-    """The same; an error that can't be packed as its words."""
-    number, found, error = outcome
-    if error is None:
-        return outcome
-    try:
-        pickle.loads(pickle.dumps(error))
-    except (TypeError, AttributeError, pickle.PickleError):
-        return number, found, RuntimeError(f"{type(error).__name__}: {error}")
-    return outcome
+def _packed(outcomes: Sequence[Outcome]) -> bytes:
+    """As bytes; what can't be packed becomes an error that tells its type."""
+    packed = []
+    for number, found, error in outcomes:
+        try:
+            one = pickle.dumps((number, found, error))
+            pickle.loads(pickle.dumps(error))
+        except (TypeError, AttributeError, pickle.PicklingError) as cause:
+            failed = TypeError(f"{type(found if error is None else error).__name__} can't be sent")
+            setattr(failed, PLACE, place_of(error or cause))
+            one = pickle.dumps((number, None, failed))
+        packed.append(one)
+    return pickle.dumps(packed)
 
 
 def _told(receiver: Connection, worker: Any) -> list[Outcome]:
     try:
-        outcomes: list[Outcome] = receiver.recv()
-    except EOFError:
+        return [pickle.loads(one) for one in pickle.loads(receiver.recv_bytes())]
+    except (EOFError, OSError):
         worker.join()
         raise WorkerLost(
             f"a process that did part of the work ended with {worker.exitcode} (-9: killed, most often for memory)",
             next_step="Run it again with more memory, or in one process: FAHR_SPARK_MASTER=local[1].",
         ) from None
-    return outcomes

@@ -15,7 +15,7 @@ import pandas as pd
 from jobs.risk.missing import filled
 from jobs.risk.models import Predicted, brier_times, columns_of, covariates_of, frame_of
 from model.errors import NotComputable
-from model.survival.cross_fitting import cross_fitted_risk, fold_of
+from model.survival.cross_fitting import cross_fitted_risk, folds_of
 from model.survival.errors import FitRefused
 from model.survival.mapping import side_by_side
 from model.survival.pooled_predictions import pooled_predictions
@@ -43,7 +43,7 @@ def predict_imputed(members: pd.DataFrame, cohort: Cohort, models: Mapping[str, 
 
 def _filled_by_fold(members: pd.DataFrame, cohort: Cohort) -> dict[int, Frames]:
     """Those outside each fold, completed without the fold."""
-    folds = np.array([fold_of(int(person), cohort.declared.prediction.folds) for person in members["person_id"]])
+    folds = folds_of(members["person_id"].to_numpy(), cohort.declared.prediction.folds)
     return {
         int(fold): filled(members[folds != fold].reset_index(drop=True), cohort, knows_outcome=True)
         for fold in np.unique(folds)

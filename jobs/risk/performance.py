@@ -44,10 +44,13 @@ def performance_works(
     """
     works: list[Callable[[], Measured]] = []
     for name, predicted in predictions.items():
-        asked = (name, predicted, members, cohort)
-        works.append(partial(_of_model, *asked))
-        if name == cohort.declared.prediction.model and predicted.predictions is not None:
-            works += [partial(_optimism_of, *asked), partial(_groups_of, *asked)]
+        works.append(partial(_of_model, name, predicted, members, cohort))
+        if name != cohort.declared.prediction.model or predicted.predictions is None:
+            continue
+        if cohort.declared.weights is None:
+            works.append(partial(_optimism_of, name, members, cohort))
+        if is_plain(cohort):
+            works.append(partial(_groups_of, name, predicted, members, cohort))
     return works
 
 
@@ -78,15 +81,11 @@ def _of_model(name: str, predicted: Predicted, members: pd.DataFrame, cohort: Co
         return Measured(list(_measured(name, frame, judged, cohort)), list(_calibration(name, judged)), decisions)
 
 
-def _optimism_of(name: str, predicted: Predicted, members: pd.DataFrame, cohort: Cohort) -> Measured:
-    if not is_plain(cohort) and cohort.declared.weights is not None:
-        return Measured([])
+def _optimism_of(name: str, members: pd.DataFrame, cohort: Cohort) -> Measured:
     return Measured(list(_optimism(name, frame_of(members, cohort, cohort.declared.models[name]), cohort)))
 
 
 def _groups_of(name: str, predicted: Predicted, members: pd.DataFrame, cohort: Cohort) -> Measured:
-    if predicted.predictions is None or not is_plain(cohort):
-        return Measured([])
     frame = frame_of(members, cohort, cohort.declared.models[name])
     return Measured(list(_by_group(name, frame, Judged.of(frame, predicted.table(), cohort), cohort)))
 

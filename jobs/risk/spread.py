@@ -47,10 +47,10 @@ def mapper_of(settings: Settings, spark: LazySpark | None) -> Mapper:
         return SparkMapper(spark)
     threads = local["threads"] or "1"
     processes = len(os.sched_getaffinity(0)) if threads == "*" else int(threads)
-    return ForkedMapper(min(processes, MOST_PROCESSES))
+    return ForkedMapper(max(1, min(processes, MOST_PROCESSES)))
 
 
-LOCAL = re.compile(r"local(\[(?P<threads>\d+|\*)(,\d+)?\])?")
+LOCAL = re.compile(r"local(\[(?P<threads>\d+|\*)(\s*,\s*\d+)?\])?")
 """Masters that are this machine: `local` has one thread, `local[N]` N, `local[*]` one a core; then failures allowed."""
 
 

@@ -85,7 +85,7 @@ def blocks_of(rows: int) -> Iterator[slice]:
 
 def stacked(columns: Sequence[Floats]) -> Floats:
     """Columns of the same rows as one matrix, (terms, rows)."""
-    matrix = np.empty((len(columns), len(columns[0])))
+    matrix = np.empty((len(columns), len(columns[0]) if columns else 0))
     for row, column in zip(matrix, columns, strict=True):
         row[:] = column
     return matrix

@@ -19,7 +19,9 @@ from numba import njit
 Function = TypeVar("Function", bound=Callable[..., object])
 
 FREE_ORDER = {"reassoc", "nsz", "contract"}
-"""What lets a sum be added up in several places at once, as BLAS does; infinities and NaN are kept as they are."""
+"""What lets a sum be added up in several places at once, as BLAS does; infinities and NaN are kept as they are.
+
+Code in the cache was compiled with what stood here then: numba does not see a change of it."""
 
 
 def compiled(function: Function) -> Function:

@@ -76,8 +76,3 @@ def cut_levels(cuts: tuple[float, ...]) -> tuple[str, ...]:
     """Names of the levels between cut-offs, lowest first: `<=65`, `(65, 75]`, `> 75`."""
     between = [f"({low:g}, {high:g}]" for low, high in pairwise(cuts)]
     return (f"<={cuts[0]:g}", *between, f"> {cuts[-1]:g}")
-
-
-def cut_level_of(values: np.ndarray, cuts: tuple[float, ...]) -> np.ndarray:
-    """The level of each value; one equal to a cut-off belongs to the lower level."""
-    return np.asarray(cut_levels(cuts), dtype=object)[np.searchsorted(np.asarray(cuts), values, side="left")]

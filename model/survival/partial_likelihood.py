@@ -71,7 +71,7 @@ class EfronSums:
     Attributes:
         likelihood: whose columns and risk sets these are.
         beta: the coefficients, (terms,).
-        eta: their linear predictor, (sorted rows,).
+        eta: their linear predictor, (sorted rows,); it may be 0 for who is never at risk.
         log_likelihood: partial log-likelihood; -inf where the predictor is beyond what a double can hold.
         shift: what was taken off the predictors of each stratum, (strata,).
         theta: weight times exp(eta - shift), 0 for who is never at risk, (sorted rows,).

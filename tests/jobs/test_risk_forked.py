@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from functools import partial
@@ -15,6 +16,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from jobs.errors import SettingsError, place_of
 from jobs.risk.forked import ForkedMapper, WorkerLost
 from jobs.risk.job import analyse
 from jobs.risk.spread import MOST_PROCESSES, SparkMapper, mapper_of
@@ -97,19 +99,54 @@ def test_a_killed_process_stops_the_work_and_says_what_to_do() -> None:
     assert set(psutil.Process().children()) <= before
 
 
+class _Unpackable(Exception):
+    def __reduce__(self) -> str:
+        raise TypeError("cannot pickle")
+
+
 ORPHANS = """
 import sys, time
 from functools import partial
 from jobs.risk.forked import ForkedMapper
 def work(piece):
     print("begun", flush=True)
-    time.sleep(0.2)
+    time.sleep(60)
 ForkedMapper(3, worth=1).side_by_side([partial(work, piece) for piece in range(1000)])
 """
 
 
+def test_an_error_keeps_its_type_its_advice_and_its_place() -> None:
+    parent = os.getpid()
+
+    def fail_elsewhere(_: int, error: Exception) -> None:
+        time.sleep(0.05)
+        if os.getpid() != parent:
+            raise error
+
+    def raised(error: Exception) -> BaseException:
+        with mapping_by(ForkedMapper(2, worth=1)), pytest.raises(Exception) as caught:
+            mapped(partial(fail_elsewhere, error=error), list(range(10)), size=10)
+        return caught.value
+
+    typed = raised(SettingsError("a table is missing", next_step="Make it."))
+    assert isinstance(typed, SettingsError) and typed.next_step == "Make it." and typed.exit_code == 10
+    assert "(fail_elsewhere)" in place_of(raised(KeyError("of a library")))
+    unpacked = raised(_Unpackable("words that may quote data"))
+    assert "_Unpackable" in str(unpacked) and "quote" not in str(unpacked)
+    assert "(fail_elsewhere)" in place_of(unpacked)
+
+
+def test_what_cannot_be_sent_is_an_error_and_what_is_large_arrives() -> None:
+    with mapping_by(ForkedMapper(2, worth=1)):
+        large = mapped(lambda piece: np.full(3_000_000, piece), [1, 2, 3, 4], size=4)
+        assert [int(one[-1]) for one in large] == [1, 2, 3, 4]
+        with pytest.raises(TypeError, match="lock can't be sent"):
+            mapped(lambda _: (time.sleep(0.05), threading.Lock())[1], list(range(10)), size=10)
+
+
 @pytest.mark.fault
 def test_copies_end_when_the_process_is_killed() -> None:
+    """In the middle of a piece: they hold its connections to the warehouse, and with them its locks."""
     with subprocess.Popen([sys.executable, "-c", ORPHANS], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for _ in range(3):

@@ -68,6 +68,17 @@ def test_sums_by_moment_are_those_by_row(monkeypatch: pytest.MonkeyPatch) -> Non
         assert one == pytest.approx(other, rel=1e-9, abs=1e-9)
 
 
+def test_who_is_never_at_risk_has_a_log_risk_too() -> None:
+    """Gone before the first death, or of a stratum without one: their risk is in no sum, but it is predicted."""
+    frame = people(4000)
+    early = frame["followup_years"] <= 3 / 12
+    frame = frame.assign(event=frame["event"] & ~early & (frame["site"] != "brain"))
+    for strata in ((), ("site",)):
+        fit = fit_cox(frame, COVARIATES[:1], strata=strata, quick=True)
+        assert fit.sums.risk_sets.is_grouped and len(fit.sums.risk_sets.never_at_risk) > 100
+        assert fit.own_log_risk == pytest.approx(fit.log_risk(frame), abs=1e-12)
+
+
 def test_strata_are_summed_by_moment_too(monkeypatch: pytest.MonkeyPatch) -> None:
     frame, age = people(6000), COVARIATES[:1]
     grouped = fit_cox(frame, age, strata=("site",), quick=True)
