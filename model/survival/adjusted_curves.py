@@ -102,6 +102,8 @@ def adjusted_curves(
 def _levels(fit: CoxFit, covariate: Covariate) -> list[str]:
     """The levels that somebody has, reference first."""
     terms = [term for term in fit.design.terms if term.covariate == covariate.name]
+    if not terms:
+        raise NotComputable(f"all have the same {covariate.name}")
     return [str(terms[0].reference_level), *(str(term.level) for term in terms)]
 
 

@@ -140,7 +140,7 @@ def add_products(weighted: Floats, z: Floats, count: int, total: Floats) -> None
 @compiled
 def sums_of_slots(
     deaths: Integers, weighted_deaths: Floats, at_risk: Floats, dying: Floats
-) -> tuple[float, Floats, Floats, Floats, Floats]:
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """Sums over the slots of each moment, whose denominators are c = S - (l/d) D, l = 0 .. d - 1.
 
     Args:
@@ -150,21 +150,20 @@ def sums_of_slots(
         dying: D, (moments,).
 
     Returns:
-        The sum of m log c over all slots; and of each moment, (moments,), those of m / c, m (l/d) / c, m (l/d) / c^2,
-        and m (l/d)^2 / c^2.
+        Of each moment, (moments,), the sums of m log c, m / c, m (l/d) / c, m (l/d) / c^2, and m (l/d)^2 / c^2.
     """
     moments = len(deaths)
-    log_total = 0.0
-    increments, left, squared, left_twice = np.zeros(moments), np.zeros(moments), np.zeros(moments), np.zeros(moments)
+    logs, increments, left = np.zeros(moments), np.zeros(moments), np.zeros(moments)
+    squared, left_twice = np.zeros(moments), np.zeros(moments)
     for moment in range(moments):
         weight = weighted_deaths[moment] / deaths[moment]
         for turn in range(deaths[moment]):
             share = turn / deaths[moment]
             denominator = at_risk[moment] - share * dying[moment]
-            log_total += weight * math.log(denominator)
+            logs[moment] += weight * math.log(denominator)
             increment = weight / denominator
             increments[moment] += increment
             left[moment] += increment * share
             squared[moment] += increment * share / denominator
             left_twice[moment] += increment * share * share / denominator
-    return log_total, increments, left, squared, left_twice
+    return logs, increments, left, squared, left_twice

@@ -115,5 +115,8 @@ def test_what_has_no_levels_or_no_follow_up_is_refused():
     for by in ("age", "weight"):
         with pytest.raises(NotComputable, match="no covariate of the model with levels"):
             adjusted_curves(frame, (STAGE, AGE), by, TIMES)
+    quarter = Covariate("quarter", "score", "quartile")
+    with pytest.raises(NotComputable, match="all have the same quarter"):
+        adjusted_curves(frame.assign(score=1.0), (quarter, STAGE), "quarter", TIMES)
     with pytest.raises(FitRefused, match="nobody was followed for 30"):
         adjusted_curves(frame, (STAGE, AGE), "stage", (1.0, 30.0))
