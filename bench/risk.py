@@ -165,9 +165,10 @@ fingerprint of the data; without reading and writing SQL. Against it: one fit of
 {rows}
 
 `here`: one process, one thread. `processes`: as many as cores, which is how `fahr risk` works on one machine.
-`spark`: as on a cluster: Spark is started for resamples and subgroups that are worth it (jobs/risk/spread.py), and its own
-start and JVM are counted then. Compiled loops come from their cache. `from R`: largest difference of a coefficient of the full model, in the largest of
-R's. `load`: of the machine over the minute before; other work stretches seconds, and processor seconds less.
+`spark`: as on a cluster: Spark is started for resamples and subgroups that are worth it (jobs/risk/spread.py), and its
+own start and JVM are counted then. Compiled loops come from their cache. `from R`: largest difference of a coefficient
+of the full model, in the largest of R's. `load`: of the machine over the minute before; other work stretches seconds,
+and processor seconds less.
 
 Asked of {largest.persons:,} persons, in `{judged.where}`: at most {LIMIT_OF_R:g} times R's fit by the clock,
 {met[in_time]} ({judged.seconds_of_r:.1f}); at most {LIMIT_MIB:,} MiB, {met[fits]} ({judged.peak_memory_mib:,}).
