@@ -8,8 +8,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
@@ -27,6 +29,20 @@ from model.survival.mapping import mapped, mapped_in_chunks, mapping_by, one_aft
 from schemas.cohort import Cohort
 from schemas.declaration import CohortFile
 from tests.jobs.test_risk_spread import few_resamples, people, told
+
+WAIT_S = 60
+
+
+def in_the_copy() -> Callable[[int], bool]:
+    """Whether a piece is done in the copy of two processes; the first two pieces are done by one each."""
+    parent, both = os.getpid(), get_context("fork").Barrier(2)
+
+    def elsewhere(piece: int) -> bool:
+        if piece < 2:
+            both.wait(WAIT_S)
+        return os.getpid() != parent
+
+    return elsewhere
 
 
 def with_gaps() -> tuple[pd.DataFrame, Cohort]:
@@ -50,12 +66,15 @@ def test_two_processes_find_the_same_to_the_bit(imputing: bool) -> None:
 
 
 def test_results_come_back_in_order_from_more_than_one_process() -> None:
-    def slowly(piece: int) -> tuple[int, int]:
-        time.sleep(0.01)
+    everybody = get_context("fork").Barrier(3)
+
+    def together(piece: int) -> tuple[int, int]:
+        if piece < 3:
+            everybody.wait(WAIT_S)
         return piece, os.getpid()
 
     with mapping_by(ForkedMapper(3, worth=1)):
-        found = mapped(slowly, list(range(30)), size=30)
+        found = mapped(together, list(range(30)), size=30)
         assert mapped_in_chunks(lambda piece: piece**2, list(range(130)), size=130) == [n**2 for n in range(130)]
     assert [piece for piece, _ in found] == list(range(30))
     assert len({process for _, process in found}) == 3
@@ -86,11 +105,10 @@ def test_the_first_error_is_raised_as_it_was() -> None:
 
 
 def test_a_killed_process_stops_the_work_and_says_what_to_do() -> None:
-    parent, before = os.getpid(), set(psutil.Process().children())
+    before, elsewhere = set(psutil.Process().children()), in_the_copy()
 
-    def die_elsewhere(_: int) -> None:
-        time.sleep(0.05)
-        if os.getpid() != parent:
+    def die_elsewhere(piece: int) -> None:
+        if elsewhere(piece):
             os.kill(os.getpid(), signal.SIGKILL)
 
     with mapping_by(ForkedMapper(2, worth=1)), pytest.raises(WorkerLost, match="-9") as lost:
@@ -116,16 +134,13 @@ ForkedMapper(3, worth=1).side_by_side([partial(work, piece) for piece in range(1
 
 
 def test_an_error_keeps_its_type_its_advice_and_its_place() -> None:
-    parent = os.getpid()
-
-    def fail_elsewhere(_: int, error: Exception) -> None:
-        time.sleep(0.05)
-        if os.getpid() != parent:
+    def fail_elsewhere(elsewhere: Callable[[int], bool], error: Exception, piece: int) -> None:
+        if elsewhere(piece):
             raise error
 
     def raised(error: Exception) -> BaseException:
         with mapping_by(ForkedMapper(2, worth=1)), pytest.raises(Exception) as caught:
-            mapped(partial(fail_elsewhere, error=error), list(range(10)), size=10)
+            mapped(partial(fail_elsewhere, in_the_copy(), error), list(range(10)), size=10)
         return caught.value
 
     typed = raised(SettingsError("a table is missing", next_step="Make it."))
@@ -141,7 +156,8 @@ def test_what_cannot_be_sent_is_an_error_and_what_is_large_arrives() -> None:
         large = mapped(lambda piece: np.full(3_000_000, piece), [1, 2, 3, 4], size=4)
         assert [int(one[-1]) for one in large] == [1, 2, 3, 4]
         with pytest.raises(TypeError, match="lock can't be sent"):
-            mapped(lambda _: (time.sleep(0.05), threading.Lock())[1], list(range(10)), size=10)
+            elsewhere = in_the_copy()
+            mapped(lambda piece: threading.Lock() if elsewhere(piece) else None, list(range(10)), size=10)
 
 
 @pytest.mark.fault
