@@ -20,16 +20,16 @@ from model.survival.sharing import sharing
 if TYPE_CHECKING:
     from pyspark.core.broadcast import Broadcast
 
-WORTH_STARTING = 30_000_000
-"""Rows gone through (persons x resamples, say) from which a piece of work starts Spark (ours): some ten seconds of it,
-which is what a start takes. Resamples alone, of which no more are drawn of a million persons than of five thousand, do
-not start it; subgroups of one and a half million persons do."""
+WORTH_STARTING = 60_000_000
+"""Rows gone through (persons x resamples, say) from which a piece of work starts Spark (ours): some ten seconds of it
+(a million take 0.09 to 0.24), which is what a start takes. Resamples alone, of which no more are drawn of a million
+persons than of five thousand, do not start it; subgroups of three million persons do."""
 
-WORTH_SPREADING = 3_000_000
+WORTH_SPREADING = 6_000_000
 """Rows from which work is sent to a Spark that runs (ours): about a second of it."""
 
 MOST_PROCESSES = 8
-"""Of one machine: each needs memory of its own, about a gigabyte for a million persons (ours)."""
+"""Of one machine: each needs memory of its own; the second, for a million persons, a quarter of a gigabyte (ours)."""
 
 
 def mapper_of(settings: Settings, spark: LazySpark | None) -> Mapper:

@@ -99,9 +99,7 @@ class CoxFit:
     @property
     def own_log_risk(self) -> Floats:
         """`log_risk` of the persons of the fit, who need not be described again; (rows,)."""
-        risk_sets, log_risk, never = self.sums.risk_sets, self.sums.eta.copy(), self.sums.risk_sets.never_at_risk
-        log_risk[never] = self.sums.beta @ self.sums.likelihood.columns.taken(never)
-        return risk_sets.to_data_order(log_risk)
+        return self.sums.risk_sets.to_data_order(self.sums.eta)
 
     @property
     def estimates(self) -> dict[str, float]:

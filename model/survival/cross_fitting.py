@@ -29,11 +29,6 @@ from model.survival.risk_sets import Floats, Integers
 from model.survival.sharing import FEWEST_ROWS, remembered
 
 
-def fold_of(person_id: int, folds: int) -> int:
-    """The fold of a person, 0 to `folds` - 1: SHA-256 of the id, modulo `folds`."""
-    return int.from_bytes(hashlib.sha256(str(person_id).encode()).digest()[:8], "big") % folds
-
-
 def survival_column(horizon_years: float) -> str:
     """Name of the column of predicted survival at a horizon: survival_1_year (`_lower`, `_upper`: its interval)."""
     return f"survival_{horizon_years:g}_year"
@@ -97,8 +92,7 @@ class PredictedFold:
     Attributes:
         rows: of the frame, (persons,); what follows is in their order.
         log_risk, strata: of each person.
-        hazards: cumulative baseline hazards by stratum and time, (strata, times): the horizons with an interval, then
-            the other times.
+        hazards: cumulative baseline hazards, by stratum and by `CrossFitting.times`, (strata, times).
         errors: standard errors of the log-risk and of what the horizons' intervals are made of, (persons,) each; none
             where only points are asked for.
     """
@@ -209,7 +203,7 @@ class CrossFitted:
 
 
 HASHED_TOGETHER = 100_000
-"""Ids that are hashed in one piece, a fifth of a second (ours)."""
+"""Ids that are hashed in one piece, a twentieth of a second (ours)."""
 
 
 def _hashed(folds: int, person_ids: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -218,7 +212,7 @@ def _hashed(folds: int, person_ids: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def folds_of(person_ids: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
-    """`fold_of` each person, (persons,)."""
+    """The fold of each person, 0 to `folds` - 1: SHA-256 of the id in decimals, its first 8 bytes modulo `folds`."""
 
     def hashed() -> NDArray[np.int64]:
         parts = np.array_split(person_ids, max(1, len(person_ids) // HASHED_TOGETHER))

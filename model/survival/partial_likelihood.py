@@ -52,13 +52,12 @@ class PartialLikelihood:
     @cached_property
     def of_deaths(self) -> Floats:
         """Weighted sum of the columns over all deaths, (terms,)."""
-        risk_sets = self.risk_sets
-        return np.array(
-            [
-                remembered("of deaths", (column, risk_sets.dead), partial(_of_deaths, column, risk_sets))
-                for column in self.columns
-            ]
-        )
+        dying = self.risk_sets.weights * self.risk_sets.dies
+        found = [
+            remembered("of deaths", (column, self.risk_sets.dead), partial(np.dot, column, dying))
+            for column in self.columns
+        ]
+        return np.array(found)
 
     def at(self, beta: Floats) -> EfronSums:
         """Everything at the coefficients `beta`, (terms,)."""
@@ -71,7 +70,6 @@ class EfronSums:
     Attributes:
         likelihood: whose columns and risk sets these are.
         beta: the coefficients, (terms,).
-        eta: their linear predictor, (sorted rows,); it may be 0 for who is never at risk.
         log_likelihood: partial log-likelihood; -inf where the predictor is beyond what a double can hold.
         shift: what was taken off the predictors of each stratum, (strata,).
         theta: weight times exp(eta - shift), 0 for who is never at risk, (sorted rows,).
@@ -97,7 +95,7 @@ class EfronSums:
             shift = np.where(np.isfinite(largest), largest, 0.0)
             rows = row_sums(likelihood.columns, risk_sets, beta, shift)
         self._rows, self.shift = rows, shift
-        self.eta, self.theta, self.at_risk = rows.eta, rows.theta, rows.at_risk
+        self.theta, self.at_risk = rows.theta, rows.at_risk
         logs, self.increments, self._left, self._squared, self._left_twice = sums_of_slots(
             risk_sets.deaths, risk_sets.weighted_deaths, rows.at_risk, rows.dying
         )
@@ -105,6 +103,13 @@ class EfronSums:
         # numpy adds up pairwise: tests compare likelihoods of hundreds of thousands that differ by little.
         log_likelihood = float(of_deaths - logs.sum())
         self.log_likelihood = log_likelihood if np.isfinite(log_likelihood) else -np.inf
+
+    @cached_property
+    def eta(self) -> Floats:
+        """Linear predictor, of who is never at risk too, (sorted rows,)."""
+        eta, never = self._rows.eta, self.risk_sets.never_at_risk
+        eta[never] = self.beta @ self.likelihood.columns.taken(never)
+        return eta
 
     @cached_property
     def relative(self) -> Floats:
@@ -220,10 +225,6 @@ class EfronSums:
         changed = of_moments.copy()
         changed[:, tied] -= self._excess * factor[tied]
         return changed
-
-
-def _of_deaths(column: Floats, risk_sets: RiskSets) -> float:
-    return float(column @ (risk_sets.weights * risk_sets.dies))
 
 
 @compiled

@@ -23,7 +23,7 @@ class RowSums(Protocol):
     """Sums at some coefficients.
 
     Attributes:
-        eta: linear predictor, (rows,); it may be 0 for who is never at risk.
+        eta: linear predictor, (rows,); not taken of who is never at risk where rows are summed by moment.
         theta: 0 for who is never at risk, (rows,).
         farthest: the largest absolute predictor, less the shift, of whoever is ever at risk.
         at_risk, dying: sum of theta over each risk set, and over the deaths of each moment, (moments,).

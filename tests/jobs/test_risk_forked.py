@@ -21,14 +21,16 @@ import pytest
 from jobs.errors import SettingsError, place_of
 from jobs.risk.forked import ForkedMapper, WorkerLost
 from jobs.risk.job import analyse
+from jobs.risk.models import MANY, fit_models
 from jobs.risk.spread import MOST_PROCESSES, SparkMapper, mapper_of
 from jobs.settings import Settings
 from jobs.spark import LazySpark
 from model.survival.errors import FitRefused
-from model.survival.mapping import mapped, mapped_in_chunks, mapping_by, one_after_the_other, side_by_side
+from model.survival.mapping import in_threads, mapped, mapped_in_chunks, mapping_by, one_after_the_other, side_by_side
+from model.survival.sharing import sharing
 from schemas.cohort import Cohort
 from schemas.declaration import CohortFile
-from tests.jobs.test_risk_spread import few_resamples, people, told
+from tests.jobs.test_risk_spread import PERSONS, few_resamples, people, told
 
 WAIT_S = 60
 
@@ -63,6 +65,23 @@ def test_two_processes_find_the_same_to_the_bit(imputing: bool) -> None:
     with mapping_by(mapper):
         assert told(analyse(frame, cohort, "analysis", "data", "model")) == here
     assert mapper.forked > 0
+
+
+def test_models_fitted_in_threads_are_the_same_to_the_bit() -> None:
+    frame = pd.concat([people()] * -(-MANY // PERSONS), ignore_index=True)
+    frame = frame.assign(person_id=np.arange(len(frame)), age_years=frame["age_years"] + np.arange(len(frame)) % 7)
+
+    def bits() -> list[bytes]:
+        with sharing():
+            fits = [result.cox for result in fit_models(frame, few_resamples()).values()]
+        assert all(fits)
+        return [np.append(fit.beta, [fit.log_likelihood, *fit.covariance.ravel()]).tobytes() for fit in fits if fit]
+
+    here = bits()
+    with mapping_by(ForkedMapper(3)):
+        assert bits() == here
+        by_thread = in_threads([threading.get_ident, threading.get_ident], size=10**9)
+    assert threading.get_ident() not in by_thread
 
 
 def test_results_come_back_in_order_from_more_than_one_process() -> None:

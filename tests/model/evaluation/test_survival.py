@@ -15,7 +15,7 @@ from statsmodels.duration.hazard_regression import PHReg
 from model.evaluation.nested_models import nested_model_findings
 from model.evaluation.survival import SCORES, survival_findings
 from model.survival.bootstrap import Resampling
-from model.survival.cross_fitting import fold_of
+from model.survival.cross_fitting import folds_of
 from model.survival.design import Covariate
 
 FEW, NONE = Resampling(repeats=40, seed=5), Resampling(0)
@@ -98,7 +98,7 @@ def test_integrated_brier_score_is_of_predictions_by_other_folds(people, found):
     survival = Surv.from_arrays(people["event"], people["followup_years"])
     times = np.linspace(0.1, 5, 50)
     predicted = np.empty((len(people), len(times)))
-    folds = np.array([fold_of(person, 5) for person in people["person"]])
+    folds = folds_of(people["person"].to_numpy(), 5)
     kept = people[["followup_years", "event", "face_survival_log_risk"]]
     for fold in range(5):
         fitter = CoxPHFitter().fit(kept[folds != fold], "followup_years", "event")

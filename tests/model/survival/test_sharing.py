@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
@@ -14,20 +15,20 @@ from model.survival.sharing import FEWEST_ROWS, remembered, sharing
 
 
 def test_what_one_thread_computes_the_others_wait_for() -> None:
-    column, computed, begun = np.zeros(FEWEST_ROWS), [], threading.Event()
+    column, computed, both = np.zeros(FEWEST_ROWS), [], threading.Barrier(2)
 
     def found() -> object:
         def compute() -> object:
             computed.append(1)
-            begun.wait(5)
+            time.sleep(0.2)
             return object()
 
+        both.wait(60)
         return remembered("thing", (column,), compute)
 
     with sharing(), ThreadPoolExecutor(2) as threads:
         one = threads.submit(copy_context().run, found)
         other = threads.submit(copy_context().run, found)
-        begun.set()
         assert one.result() is other.result()
     assert len(computed) == 1
 
