@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class LazySpark:
     """A Spark session that starts at the first use and stops with its `with` block: a night without news starts none.
 
+    A process has one session: where another block has started it, this one uses it, and leaves it running.
+
     Args:
         settings: where Spark runs and how much memory it has.
         name: name of the application, shown by Spark's own pages.
@@ -31,6 +33,7 @@ class LazySpark:
         self._scores = scores
         self._release: Path | None = None
         self._session: SparkSession | None = None
+        self._is_ours = False
 
     def preload(self, release: Path) -> None:
         """Let the workers of a session that scores load the networks of this release when they start.
@@ -45,9 +48,9 @@ class LazySpark:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
+        if self._session is not None and self._is_ours:
             self._session.stop()
-            self._session = None
+        self._session = None
 
     @property
     def is_started(self) -> bool:
@@ -58,6 +61,9 @@ class LazySpark:
     def session(self) -> SparkSession:
         """The session, on `settings.spark_master` or on the master that spark-submit named."""
         if self._session is None:
+            from pyspark import SparkContext
+
+            self._is_ours = SparkContext._active_spark_context is None
             self._session = _start(self._settings, self._name, self._scores, self._release)
         return self._session
 
